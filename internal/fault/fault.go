@@ -16,22 +16,22 @@ type Kind int
 // The kinds. Internal is the zero value, so that an error nobody classified
 // counts as nubo's own.
 const (
-	Internal        Kind = iota // nubo's own mistake: 500, the message is not shown
-	Invalid                     // the request is malformed or breaks a rule: 400
-	Unauthorized                // no or no valid credentials: 401
-	Forbidden                   // the policy says no: 403
-	NotFound                    // absent, or not the caller's: 404
-	MethodNotAllowed            // 405
-	NotAcceptable               // no such microversion or representation: 406
-	Conflict                    // the resource's state does not allow it: 409
-	Gone                        // 410
-	TooLarge                    // the body is over the limit: 413
-	UnsupportedType             // 415
-	RangeInvalid                // 416
-	OverQuota                   // a quota would be passed: 403, 409 or 413 by service
-	RateLimited                 // 429
-	NotImplemented              // the driver cannot do this: 501
-	Unavailable                 // a peer or agent does not answer: 503
+	Internal         Kind = iota // nubo's own mistake: 500, the message is not shown
+	Invalid                      // the request is malformed or breaks a rule: 400
+	Unauthorized                 // no or no valid credentials: 401
+	Forbidden                    // the policy says no: 403
+	NotFound                     // absent, or not the caller's: 404
+	MethodNotAllowed             // 405
+	NotAcceptable                // no such microversion or representation: 406
+	Conflict                     // the resource's state does not allow it: 409
+	Gone                         // 410
+	TooLarge                     // the body is over the limit: 413
+	UnsupportedType              // 415
+	RangeInvalid                 // 416
+	OverQuota                    // a quota would be passed: 403, 409 or 413 by service
+	RateLimited                  // 429
+	NotImplemented               // the driver cannot do this: 501
+	Unavailable                  // a peer or agent does not answer: 503
 )
 
 var kindNames = [...]string{

@@ -1,0 +1,124 @@
+package httpx
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"nubo/internal/fault"
+)
+
+// Validator checks a request's JSON document. version is the request's
+// microversion, zero in services without.
+type Validator interface {
+	Validate(doc any, version Version) error
+}
+
+// Violation is a field that breaks the rules; the dialect words it.
+type Violation struct {
+	Path   []string // from the body's root: "server", "name"
+	Value  any
+	Reason string // as Python's jsonschema says it: "'' is too short"
+}
+
+// Error makes a Violation an error, which the router words by dialect.
+func (v Violation) Error() string { return v.nova() }
+
+func (v Violation) leaf() string {
+	if len(v.Path) == 0 {
+		return "body"
+	}
+	return v.Path[len(v.Path)-1]
+}
+
+func (v Violation) nova() string {
+	if len(v.Path) == 0 {
+		return v.Reason
+	}
+	return fmt.Sprintf("Invalid input for field/attribute %s. Value: %s. %s", v.leaf(), pyStr(v.Value), v.Reason)
+}
+
+func (v Violation) keystone() string {
+	if len(v.Path) == 0 {
+		return v.Reason
+	}
+	return fmt.Sprintf("Invalid input for field '%s': %s", v.leaf(), v.Reason)
+}
+
+// validate parses the body and has the route's validator check it.
+func (a *API) validate(st *request, r *http.Request) error {
+	if err := a.readBody(st, r); err != nil {
+		return err
+	}
+	doc, err := parse(st.body)
+	if err != nil {
+		return fault.New(fault.Invalid, "%s", a.Dialect.Malformed).WithCause(err)
+	}
+	err = st.route.body.Validate(doc, st.version)
+	var v Violation
+	if errors.As(err, &v) {
+		return fault.New(fault.Invalid, "%s", a.Dialect.Invalid(v))
+	}
+	return err
+}
+
+// parse reads exactly one JSON value, its numbers kept as written.
+func parse(body []byte) (any, error) {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	var doc any
+	if err := dec.Decode(&doc); err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errors.New("more than one JSON value")
+	}
+	return doc, nil
+}
+
+// actionOf gives the body's only key.
+func actionOf(body []byte) (string, error) {
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(body, &m); err != nil {
+		return "", err
+	}
+	if len(m) != 1 {
+		return "", errors.New("not exactly one action")
+	}
+	for k := range m {
+		return k, nil
+	}
+	return "", nil
+}
+
+// Decode puts the request's JSON body into v. What does not fit v's types is
+// a fault in the service's words.
+func Decode(r *http.Request, v any) error {
+	st := requestOf(r.Context())
+	if err := st.api.readBody(st, r); err != nil {
+		return err
+	}
+	err := json.Unmarshal(st.body, v)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrong) && wrong.Field != "":
+		violation := Violation{Path: splitPath(wrong.Field), Value: wrong.Value, Reason: fmt.Sprintf("%s is not of the expected type", wrong.Value)}
+		return fault.New(fault.Invalid, "%s", st.api.Dialect.Invalid(violation))
+	default:
+		return fault.New(fault.Invalid, "%s", st.api.Dialect.Malformed).WithCause(err)
+	}
+}
+
+// RawBody gives the request's JSON body as it came.
+func RawBody(r *http.Request) ([]byte, error) {
+	st := requestOf(r.Context())
+	if err := st.api.readBody(st, r); err != nil {
+		return nil, err
+	}
+	return st.body, nil
+}
