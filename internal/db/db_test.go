@@ -423,3 +423,21 @@ func TestNextSeqGrows(t *testing.T) {
 	testx.NoErr(t, g.Wait())
 	testx.Equal(t, len(seen), 8000)
 }
+
+func FuzzURL(f *testing.F) {
+	for _, seed := range []string{"sqlite:///d", "sqlite::memory:", "postgres://u:p@h/n?x=y", "%", "sqlite://h/d"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, base string) {
+		got, err := db.URL(base, "compute")
+		if err == nil && base != "sqlite::memory:" {
+			// What URL gives names the component, and URL takes it again.
+			if !strings.Contains(got, "compute") {
+				t.Fatalf("URL(%q) = %q", base, got)
+			}
+			if _, err := db.URL(got, "compute"); err != nil {
+				t.Fatalf("URL(URL(%q)): %v", base, err)
+			}
+		}
+	})
+}

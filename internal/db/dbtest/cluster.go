@@ -23,12 +23,11 @@ if [ "$(id -u)" = 0 ]; then
 	as() { setpriv --reuid=postgres --regid=postgres --init-groups "$@"; }
 fi
 cd "$dir"
-as "$bin/initdb" -D "$dir/data" -U postgres -A trust --no-sync -E UTF8 --locale=C &&
+as "$bin/initdb" -D "$dir/data" -U postgres -A trust --no-sync -E UTF8 --locale=C || exit
 as "$bin/postgres" -D "$dir/data" -k "$dir" -h "" -F -c max_connections=500 -c shared_buffers=32MB <&- &
-server=$!
 read -r _
-kill -INT $server
-wait $server
+kill -INT "$(head -n 1 data/postmaster.pid)"
+wait
 rm -rf "$dir"
 `
 
@@ -67,6 +66,7 @@ func startCluster() (string, error) {
 		if time.Now().After(deadline) {
 			text, _ := os.ReadFile(logPath)
 			stdin.Close()
+			os.RemoveAll(dir)
 			return "", fmt.Errorf("the server does not come up:\n%s", text)
 		}
 	}
