@@ -1,0 +1,43 @@
+# nubo: build, run, test. "make help" lists the targets.
+SHELL := /bin/bash
+export CGO_ENABLED ?= 0
+GO ?= go
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+.PHONY: help build up test race lint fmt generate e2e bench fuzz clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+build: ## build bin/nubo, a static binary
+	$(GO) build -trimpath -ldflags '-s -w -X nubo/app.Version=$(VERSION)' -o bin/nubo ./cmd/nubo
+
+up: ## set this machine up and start the cloud: packages, build, guest image, next steps
+	tools/up
+
+test: ## run all tests, installing what they need (what CI runs)
+	tools/test all
+
+race: ## run the concurrent packages' tests under the race detector
+	tools/test race
+
+lint: ## vet, format and golangci-lint, pinned
+	tools/test lint
+
+fmt: ## format the source
+	gofmt -w $$(git ls-files '*.go')
+
+generate: ## make generated code anew
+	$(GO) generate ./...
+
+e2e: ## end to end: the walkthrough, simulated and with a real guest
+	tools/test e2e
+
+bench: ## run the benchmarks whose figures are in docs/performance.md
+	$(GO) test -run '^$$' -bench . -benchmem ./bench/... ./internal/... ./broker/... ./identity/...
+
+fuzz: ## fuzz every parser, FUZZTIME each (60s)
+	tools/test fuzz
+
+clean: ## remove what was built
+	rm -rf bin .cache/bin
