@@ -47,9 +47,9 @@ func matching(re *regexp.Regexp, s, what string) error {
 }
 
 // validName is Nova's rule for names: printable, not blank, no white space
-// around it.
+// around it. The empty name is left to minLength, which says more.
 func validName(s string) error {
-	if strings.TrimSpace(s) == "" {
+	if s != "" && strings.TrimSpace(s) == "" {
 		return fmt.Errorf("blank")
 	}
 	if strings.TrimSpace(s) != s {

@@ -123,18 +123,11 @@ func deepest(e *jsonschema.ValidationError) *jsonschema.ValidationError {
 	best := e
 	for i, c := range e.Causes {
 		d := deepest(c)
-		if i == 0 || len(d.InstanceLocation) > len(best.InstanceLocation) ||
-			len(d.InstanceLocation) == len(best.InstanceLocation) && isFormat(best) {
+		if i == 0 || len(d.InstanceLocation) > len(best.InstanceLocation) {
 			best = d
 		}
 	}
 	return best
-}
-
-// isFormat reports whether e is about a format: a length says more.
-func isFormat(e *jsonschema.ValidationError) bool {
-	_, ok := e.ErrorKind.(*kind.Format)
-	return ok
 }
 
 // strictlyBelow reports whether some branch failed deeper than the choice
