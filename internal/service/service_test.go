@@ -161,11 +161,18 @@ func TestAddTwicePanics(t *testing.T) {
 func TestFailedModuleRestartsWithBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		var starts []time.Time // only the supervisor's goroutine appends
+		var times []time.Time // under w.mu
+		started := func() []time.Time {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return slices.Clone(times)
+		}
 		failure := errors.New("port is taken")
 		w.Add("a", nil, func(context.Context) (service.Service, error) {
-			starts = append(starts, time.Now())
-			switch n := len(starts); {
+			w.mu.Lock()
+			times = append(times, time.Now())
+			w.mu.Unlock()
+			switch n := len(started()); {
 			case n <= 3:
 				return nil, failure
 			case n <= 6:
@@ -199,6 +206,7 @@ func TestFailedModuleRestartsWithBackoff(t *testing.T) {
 		s := w.state("a")
 		testx.Equal(t, s.Restarts, 12)
 		testx.Equal(t, s.LastError, "it ended of its own accord")
+		starts := started()
 		for i := 1; i < len(starts); i++ {
 			wait, full := starts[i].Sub(starts[i-1]), min(100*time.Millisecond<<(i-1), 30*time.Second)
 			if wait < full/2 || wait >= full {
@@ -211,6 +219,7 @@ func TestFailedModuleRestartsWithBackoff(t *testing.T) {
 		time.Sleep(2*time.Minute + 100*time.Millisecond)
 		synctest.Wait()
 		testx.NoErr(t, w.Ready(t.Context()))
+		starts = started()
 		testx.Equal(t, len(starts), 14)
 		if wait := starts[13].Sub(starts[12]) - 2*time.Minute; wait >= 100*time.Millisecond {
 			t.Errorf("the first restart of a stable module waited %v", wait)
