@@ -259,3 +259,43 @@ func Integer(v any) (int64, bool) {
 		return 0, false
 	}
 }
+
+// TypeName is RabbitMQ's name of a field value's type; error texts have it.
+func TypeName(v any) string {
+	switch v.(type) {
+	case bool:
+		return "bool"
+	case int8:
+		return "byte"
+	case uint8:
+		return "unsignedbyte"
+	case int16:
+		return "short"
+	case uint16:
+		return "unsignedshort"
+	case int32:
+		return "signedint"
+	case uint32:
+		return "unsignedint"
+	case float32:
+		return "float"
+	case float64:
+		return "double"
+	case Decimal:
+		return "decimal"
+	case string:
+		return "longstr"
+	case []byte:
+		return "binary"
+	case []any:
+		return "array"
+	case time.Time:
+		return "timestamp"
+	case Table:
+		return "table"
+	case nil:
+		return "void"
+	default:
+		return "long"
+	}
+}

@@ -1,0 +1,278 @@
+package conn
+
+import (
+	"sync"
+
+	"nubo/amqp"
+	"nubo/broker/queue"
+	"nubo/broker/user"
+)
+
+// channel is one channel of a connection.
+type channel struct {
+	c  *Conn
+	id uint16
+
+	// The reader's own.
+	closing   bool // channel.close was sent; all is ignored until close-ok
+	touched   bool // confirms are held back until the end of the batch
+	lastQueue string
+	prefetch  int // of consumers to come
+	pub       publishing
+	routes    routeCache
+	taken     []unacked // scratch
+	entries   []queue.Entry
+
+	confirms *confirms // nil unless in confirm mode; has its own lock
+
+	// mu guards the rest. It is taken with a queue's lock held.
+	mu        sync.Mutex
+	closed    bool
+	consumers map[string]*consumer
+	fast      *consumer // of amq.rabbitmq.reply-to
+	delivered uint64    // the last delivery tag
+	out       unackedList
+	inflight  int // deliveries unacknowledged, of consumers
+	limit     int // prefetch of the whole channel; 0 is none
+	starved   []*consumer
+}
+
+func newChannel(c *Conn, id uint16) *channel {
+	return &channel{c: c, id: id, consumers: make(map[string]*consumer)}
+}
+
+// ChannelStats is a snapshot of a channel.
+type ChannelStats struct {
+	Number         uint16
+	Consumers      []ConsumerStats
+	Unacked        int
+	GlobalPrefetch int
+	Confirm        bool
+}
+
+// ConsumerStats describes a consumer.
+type ConsumerStats struct {
+	Tag, Queue       string
+	NoAck, Exclusive bool
+	Prefetch         int
+}
+
+func (ch *channel) stats() ChannelStats {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	s := ChannelStats{Number: ch.id, Unacked: ch.out.live, GlobalPrefetch: ch.limit, Confirm: ch.confirms != nil}
+	for _, k := range ch.consumers {
+		s.Consumers = append(s.Consumers, ConsumerStats{k.Tag, k.queueName(), k.NoAck, k.Exclusive, k.limit})
+	}
+	return s
+}
+
+// frame handles a frame of this channel. An error that only concerns the
+// channel closes it here; others are returned.
+func (ch *channel) frame(f amqp.Frame) *amqp.Error {
+	if ch.closing {
+		return ch.awaitCloseOk(f)
+	}
+	var err *amqp.Error
+	switch f.Type {
+	case amqp.FrameMethod:
+		err = ch.method(f.Payload)
+	case amqp.FrameHeader:
+		err = ch.header(f.Payload)
+	case amqp.FrameBody:
+		err = ch.body(f.Payload)
+	default:
+		return amqp.Errorf(amqp.FrameError, "unknown frame type %d", f.Type)
+	}
+	if err == nil || err.Hard() {
+		return err
+	}
+	ch.fail(err)
+	return nil
+}
+
+// fail closes the channel with an error.
+func (ch *channel) fail(err *amqp.Error) {
+	ch.c.env.Log.Warn("channel error", "connection", ch.c.info.Name, "channel", ch.id, "error", err)
+	ch.flushConfirms()
+	ch.closing = true
+	ch.teardown()
+	ch.c.send(ch.id, &amqp.ChannelClose{
+		ReplyCode: err.Code, ReplyText: err.ReplyText(), ClassID: err.Method.Class(), MethodID: err.Method.Method(),
+	})
+}
+
+// awaitCloseOk ignores all but the answer to our channel.close, or the
+// client's own close that crossed it.
+func (ch *channel) awaitCloseOk(f amqp.Frame) *amqp.Error {
+	if f.Type != amqp.FrameMethod {
+		return nil
+	}
+	id, _, err := amqp.SplitMethod(f.Payload)
+	if err != nil {
+		return err
+	}
+	switch id {
+	case amqp.IDChannelClose:
+		ch.c.send(ch.id, &amqp.ChannelCloseOk{})
+	case amqp.IDChannelCloseOk:
+		ch.c.forget(ch)
+	}
+	return nil
+}
+
+// teardown ends consumers, and gives back what was not acknowledged.
+func (ch *channel) teardown() {
+	ch.mu.Lock()
+	if ch.closed {
+		ch.mu.Unlock()
+		return
+	}
+	ch.closed = true
+	consumers := ch.consumers
+	ch.consumers = nil
+	fast := ch.fast
+	ch.fast = nil
+	if ch.confirms != nil {
+		ch.confirms.close()
+	}
+	ch.taken = ch.out.takeAll(ch.taken[:0])
+	ch.mu.Unlock()
+	if fast != nil {
+		ch.c.env.Replies.remove(fast.token)
+	}
+	for _, k := range consumers {
+		ch.detach(k)
+	}
+	ch.settle((*queue.Queue).Requeue)
+}
+
+// detach ends a consumer at its queue.
+func (ch *channel) detach(k *consumer) {
+	if k.q != nil && k.q.Cancel(&k.Consumer) {
+		ch.c.vh.Forget(k.q)
+	}
+}
+
+// method handles a method frame. The methods of the hot path are decoded
+// without a heap object.
+func (ch *channel) method(payload []byte) *amqp.Error {
+	id, args, err := amqp.SplitMethod(payload)
+	if err != nil {
+		return err
+	}
+	if ch.pub.state != idle {
+		return ch.pub.unexpected()
+	}
+	switch id {
+	case amqp.IDBasicPublish:
+		err = ch.publish(args)
+	case amqp.IDBasicAck:
+		var m amqp.BasicAck
+		if m.Decode(args) != nil {
+			return amqp.Errorf(amqp.SyntaxError, "malformed arguments of %s", id).In(id)
+		}
+		err = ch.acknowledge(m.DeliveryTag, m.Multiple, (*queue.Queue).Ack)
+	default:
+		m, bad := amqp.ParseMethod(payload)
+		if bad != nil {
+			return bad
+		}
+		err = ch.request(m)
+	}
+	if err != nil {
+		return err.In(id)
+	}
+	return nil
+}
+
+// request handles the methods that are not of the hot path.
+func (ch *channel) request(m amqp.Method) *amqp.Error {
+	switch m := m.(type) {
+	case *amqp.ChannelOpen:
+		return amqp.Errorf(amqp.ChannelError, "second 'channel.open' seen")
+	case *amqp.ChannelClose:
+		ch.flushConfirms()
+		ch.teardown()
+		ch.c.send(ch.id, &amqp.ChannelCloseOk{})
+		ch.c.forget(ch)
+	case *amqp.ChannelCloseOk:
+		ch.c.forget(ch)
+	case *amqp.ChannelFlow:
+		if !m.Active {
+			return amqp.Errorf(amqp.NotImplemented, "active=false")
+		}
+		ch.c.send(ch.id, &amqp.ChannelFlowOk{Active: true})
+	case *amqp.ExchangeDeclare:
+		return ch.exchangeDeclare(m)
+	case *amqp.ExchangeDelete:
+		return ch.exchangeDelete(m)
+	case *amqp.ExchangeBind:
+		return ch.exchangeBind(m)
+	case *amqp.ExchangeUnbind:
+		return ch.exchangeUnbind(m)
+	case *amqp.QueueDeclare:
+		return ch.queueDeclare(m)
+	case *amqp.QueueBind:
+		return ch.queueBind(m)
+	case *amqp.QueueUnbind:
+		return ch.queueUnbind(m)
+	case *amqp.QueuePurge:
+		return ch.queuePurge(m)
+	case *amqp.QueueDelete:
+		return ch.queueDelete(m)
+	case *amqp.ConfirmSelect:
+		ch.confirmSelect(m)
+	default:
+		return ch.basicRequest(m)
+	}
+	return nil
+}
+
+// basicRequest handles what of class basic is not of the hot path.
+func (ch *channel) basicRequest(m amqp.Method) *amqp.Error {
+	switch m := m.(type) {
+	case *amqp.BasicQos:
+		return ch.qos(m)
+	case *amqp.BasicConsume:
+		return ch.consume(m)
+	case *amqp.BasicCancel:
+		ch.cancel(m)
+	case *amqp.BasicCancelOk: // the answer to a cancel notification
+	case *amqp.BasicGet:
+		return ch.get(m)
+	case *amqp.BasicReject:
+		return ch.refuse(m.DeliveryTag, false, m.Requeue)
+	case *amqp.BasicNack:
+		return ch.refuse(m.DeliveryTag, m.Multiple, m.Requeue)
+	case *amqp.BasicRecoverAsync:
+		return ch.recoverUnacked(m.Requeue)
+	case *amqp.BasicRecover:
+		if err := ch.recoverUnacked(m.Requeue); err != nil {
+			return err
+		}
+		ch.c.send(ch.id, &amqp.BasicRecoverOk{})
+	default:
+		return amqp.Errorf(amqp.NotImplemented, "%s is not supported", m.ID())
+	}
+	return nil
+}
+
+// allow checks a permission of the connection's user.
+func (ch *channel) allow(a user.Access, kind, name string) *amqp.Error {
+	perms, ok := ch.c.env.Users.Permissions(ch.c.info.User, ch.c.vh.Name)
+	if name == "" && kind == "exchange" {
+		name = "amq.default"
+	}
+	if ok && perms.Allow(a, name) {
+		return nil
+	}
+	return amqp.Errorf(amqp.AccessRefused, "access to %s '%s' in vhost '%s' refused for user '%s'", kind, name, ch.c.vh.Name, ch.c.info.User)
+}
+
+// reply sends the answer to a request unless the client wants none.
+func (ch *channel) reply(noWait bool, m amqp.Method) {
+	if !noWait {
+		ch.c.send(ch.id, m)
+	}
+}

@@ -1,0 +1,194 @@
+// Package conn is one AMQP connection: the handshake, its channels and what
+// clients do on them.
+//
+// A connection has two goroutines. The reader parses frames in place and does
+// what they ask, down to handing messages to consumers of other connections.
+// The writer takes all that has gathered in the outbox and writes it at once.
+//
+// Locks, in the order they may be nested: the queue's, channel.mu, outbox.mu.
+// The reader calls vhosts and queues with none of its own held.
+package conn
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"nubo/amqp"
+	"nubo/broker/user"
+	"nubo/broker/vhost"
+)
+
+// Env is what connections share of their broker.
+type Env struct {
+	Users            *user.Registry
+	VHost            func(name string) *vhost.VHost
+	Memory           *Memory
+	Replies          *Replies
+	ServerProperties amqp.Table
+	ChannelMax       uint16
+	FrameMax         uint32
+	Heartbeat        uint16
+	MaxMessageSize   uint64
+	Log              *slog.Logger
+}
+
+// Conn is a connection.
+type Conn struct {
+	env *Env
+	nc  net.Conn
+	out outbox
+	// dead is closed when the connection is to stop at once.
+	dead     chan struct{}
+	deadOnce sync.Once
+
+	// The reader's own.
+	phase    phase
+	frameMax uint32
+	channels map[uint16]*channel
+	recent   *channel // the last one used
+	touched  []*channel
+	route    []byte // scratch for looking up a route
+	caps     capabilities
+	discard  bool // what comes in is not frames; it is read so that our close arrives
+	vh       *vhost.VHost
+
+	// closing is set once a connection.close was sent: what comes in is
+	// ignored but the answer.
+	closing atomic.Bool
+	// deadline, in ticks, until which the handshake or the close must be
+	// through; 0 is none.
+	deadline atomic.Int64
+
+	// Activity, for heartbeats: the reader and writer count, tick compares.
+	reads, writes atomic.Uint64
+	paused        atomic.Bool // the reader waits for memory: silence is ours
+	heartbeat     atomic.Int64
+	beat          beat // tick's own
+
+	// mu guards what the reader sets and snapshots read.
+	mu   sync.Mutex
+	info Info
+
+	published, delivered atomic.Uint64
+}
+
+// Info describes a connection.
+type Info struct {
+	Name             string
+	User, VHost      string
+	Mechanism        string
+	ClientProperties amqp.Table
+	ChannelMax       uint16
+	FrameMax         uint32
+	Heartbeat        uint16
+	Connected        time.Time
+	Blocked          bool
+}
+
+// capabilities are the client's, as far as they matter here.
+type capabilities struct{ cancelNotify, blocked, authClose bool }
+
+// New makes a connection of nc. Serve runs it.
+func New(env *Env, nc net.Conn) *Conn {
+	c := &Conn{
+		env: env, nc: nc, dead: make(chan struct{}),
+		frameMax: amqp.FrameMinSize, channels: make(map[uint16]*channel),
+	}
+	c.out.init()
+	c.info = Info{Name: fmt.Sprintf("%s -> %s", nc.RemoteAddr(), nc.LocalAddr()), Connected: time.Now()}
+	c.deadline.Store(handshakeTicks)
+	return c
+}
+
+// Serve runs the connection until it ends.
+func (c *Conn) Serve() {
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		c.writeLoop()
+	}()
+	err := c.readLoop()
+	for _, ch := range c.channels {
+		ch.teardown()
+	}
+	if c.vh != nil {
+		c.vh.Release(c)
+	}
+	c.nc.SetWriteDeadline(time.Now().Add(lingerTime))
+	c.out.close()
+	<-written
+	c.nc.Close()
+	if err != nil {
+		c.env.Log.Info("connection lost", "connection", c.Info().Name, "error", err)
+	}
+}
+
+// lingerTime is how long the last bytes may take when a connection ends.
+const lingerTime = 2 * time.Second
+
+// Close asks the client to close, with a reply code and text; a client that
+// does not answer in time is cut off.
+func (c *Conn) Close(code uint16, text string) {
+	c.sendClose(amqp.Errorf(code, "%s", text))
+}
+
+// Abort ends the connection at once.
+func (c *Conn) Abort() {
+	c.deadOnce.Do(func() { close(c.dead) })
+	c.nc.Close()
+	c.out.close()
+}
+
+// sendClose sends connection.close once and lets nothing follow it.
+func (c *Conn) sendClose(err *amqp.Error) {
+	if c.closing.Swap(true) {
+		return
+	}
+	c.deadline.Store(closeTicks)
+	c.out.last(&amqp.ConnectionClose{
+		ReplyCode: err.Code, ReplyText: err.ReplyText(), ClassID: err.Method.Class(), MethodID: err.Method.Method(),
+	})
+}
+
+// Info describes the connection.
+func (c *Conn) Info() Info {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.info
+}
+
+// setInfo changes what Info returns.
+func (c *Conn) setInfo(f func(*Info)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f(&c.info)
+}
+
+// Stats is a snapshot of a connection.
+type Stats struct {
+	Info
+	Channels             []ChannelStats
+	Published, Delivered uint64
+}
+
+// Stats takes a snapshot.
+func (c *Conn) Stats() Stats {
+	s := Stats{Info: c.Info(), Published: c.published.Load(), Delivered: c.delivered.Load()}
+	c.mu.Lock()
+	list := make([]*channel, 0, len(c.channels))
+	for _, ch := range c.channels {
+		list = append(list, ch)
+	}
+	c.mu.Unlock()
+	for _, ch := range list {
+		s.Channels = append(s.Channels, ch.stats())
+	}
+	return s
+}
+
+// send appends a method frame to what goes out.
+func (c *Conn) send(channel uint16, m amqp.Method) { c.out.send(channel, m) }

@@ -1,0 +1,238 @@
+package conn
+
+import (
+	"nubo/amqp"
+	"nubo/broker/queue"
+	"nubo/broker/user"
+	"nubo/broker/vhost"
+)
+
+// consumer is a subscription of a channel; it is the Sink of a queue's.
+type consumer struct {
+	queue.Consumer
+	ch    *channel
+	q     *queue.Queue // nil for direct reply-to, which has a token instead
+	token string
+
+	// Guarded by the channel's lock.
+	limit    int // prefetch; 0 is none
+	inflight int
+	held     bool // until consume-ok is sent
+	gone     bool
+	starved  bool // refused for want of prefetch; in channel.starved
+}
+
+// resume tells the queue to offer messages again. No lock is held.
+func (k *consumer) resume() {
+	if k.q != nil {
+		k.q.Resume(&k.Consumer)
+	}
+}
+
+func (k *consumer) queueName() string {
+	if k.q == nil {
+		return replyTo
+	}
+	return k.q.Name
+}
+
+// Offer implements queue.Sink: it sends the message if prefetch and the
+// connection's outbox have room.
+func (k *consumer) Offer(q *queue.Queue, e queue.Entry) bool {
+	ch := k.ch
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.closed || k.gone || k.held {
+		return false
+	}
+	if !k.NoAck && (k.limit > 0 && k.inflight >= k.limit || ch.limit > 0 && ch.inflight >= ch.limit) {
+		if !k.starved {
+			k.starved = true
+			ch.starved = append(ch.starved, k)
+		}
+		return false
+	}
+	if !ch.c.out.deliver(k, ch.delivered+1, e.Redelivered, e.Msg, ch.c.frameMax) {
+		return false
+	}
+	ch.delivered++
+	ch.c.delivered.Add(1)
+	if !k.NoAck {
+		k.inflight++
+		ch.inflight++
+		ch.out.push(unacked{tag: ch.delivered, entry: e, q: q, k: k})
+	}
+	return true
+}
+
+// Cancelled implements queue.Sink: the queue was deleted.
+func (k *consumer) Cancelled(*queue.Queue) {
+	ch := k.ch
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.closed || k.gone {
+		return
+	}
+	k.gone = true
+	if k.held {
+		return // consume will find out
+	}
+	delete(ch.consumers, k.Tag)
+	if ch.c.caps.cancelNotify {
+		ch.c.send(ch.id, &amqp.BasicCancel{ConsumerTag: k.Tag, NoWait: true})
+	}
+}
+
+func (ch *channel) qos(m *amqp.BasicQos) *amqp.Error {
+	if m.PrefetchSize != 0 {
+		return amqp.Errorf(amqp.NotImplemented, "prefetch_size!=0 (%d)", m.PrefetchSize)
+	}
+	if !m.Global {
+		ch.prefetch = int(m.PrefetchCount)
+		ch.c.send(ch.id, &amqp.BasicQosOk{})
+		return nil
+	}
+	ch.mu.Lock()
+	ch.limit = int(m.PrefetchCount)
+	resume := ch.takeStarved()
+	ch.mu.Unlock()
+	ch.c.send(ch.id, &amqp.BasicQosOk{})
+	resumeAll(resume)
+	return nil
+}
+
+// takeStarved takes the consumers that wait for prefetch, if there may be
+// some for them. mu is held.
+func (ch *channel) takeStarved() []*consumer {
+	if len(ch.starved) == 0 || ch.limit > 0 && ch.inflight >= ch.limit {
+		return nil
+	}
+	list := ch.starved
+	ch.starved = nil
+	for _, k := range list {
+		k.starved = false
+	}
+	return list
+}
+
+func resumeAll(list []*consumer) {
+	for _, k := range list {
+		k.resume()
+	}
+}
+
+func (ch *channel) consume(m *amqp.BasicConsume) *amqp.Error {
+	if m.Queue == replyTo {
+		return ch.consumeReplies(m)
+	}
+	name, err := ch.queueName(m.Queue)
+	if err != nil {
+		return err
+	}
+	if err := ch.allow(user.Read, "queue", name); err != nil {
+		return err
+	}
+	q, err := ch.c.vh.Queue(name, ch.c)
+	if err != nil {
+		return err
+	}
+	k, err := ch.newConsumer(m)
+	if err != nil {
+		return err
+	}
+	k.q = q
+	if p, ok := m.Arguments["x-priority"]; ok {
+		n, ok := amqp.Integer(p)
+		if !ok {
+			return amqp.Errorf(amqp.PreconditionFailed, "invalid arg 'x-priority' for queue '%s' in vhost '%s': {unacceptable_type,%s}",
+				name, ch.c.vh.Name, amqp.TypeName(p))
+		}
+		k.Priority = int(n)
+	}
+	switch q.Consume(&k.Consumer) {
+	case queue.Closed:
+		return ch.c.vh.NoQueue(name)
+	case queue.Rejected:
+		return amqp.Errorf(amqp.AccessRefused, "queue '%s' in vhost '%s' in exclusive use", name, ch.c.vh.Name)
+	}
+	ch.mu.Lock()
+	if k.gone {
+		ch.mu.Unlock()
+		return ch.c.vh.NoQueue(name)
+	}
+	ch.consumers[k.Tag] = k
+	ch.reply(m.NoWait, &amqp.BasicConsumeOk{ConsumerTag: k.Tag})
+	k.held = false
+	ch.mu.Unlock()
+	k.resume()
+	return nil
+}
+
+// newConsumer makes a consumer, held until consume-ok is out.
+func (ch *channel) newConsumer(m *amqp.BasicConsume) (*consumer, *amqp.Error) {
+	k := &consumer{
+		Consumer: queue.Consumer{Tag: m.ConsumerTag, NoAck: m.NoAck, Exclusive: m.Exclusive},
+		ch:       ch, limit: ch.prefetch, held: true,
+	}
+	if k.Tag == "" {
+		k.Tag = vhost.RandomName("amq.ctag-")
+	}
+	k.Sink = k
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.consumers[k.Tag] != nil {
+		return nil, amqp.Errorf(amqp.NotAllowed, "attempt to reuse consumer tag '%s'", k.Tag)
+	}
+	return k, nil
+}
+
+func (ch *channel) cancel(m *amqp.BasicCancel) {
+	ch.mu.Lock()
+	k := ch.consumers[m.ConsumerTag]
+	if k != nil {
+		k.gone = true
+		delete(ch.consumers, k.Tag)
+	}
+	if ch.fast == k {
+		ch.fast = nil
+	}
+	ch.mu.Unlock()
+	if k != nil {
+		if k.q == nil {
+			ch.c.env.Replies.remove(k.token)
+		}
+		ch.detach(k)
+	}
+	ch.reply(m.NoWait, &amqp.BasicCancelOk{ConsumerTag: m.ConsumerTag})
+}
+
+func (ch *channel) get(m *amqp.BasicGet) *amqp.Error {
+	name, err := ch.queueName(m.Queue)
+	if err != nil {
+		return err
+	}
+	if err := ch.allow(user.Read, "queue", name); err != nil {
+		return err
+	}
+	q, err := ch.c.vh.Queue(name, ch.c)
+	if err != nil {
+		return err
+	}
+	e, left, ok := q.Get(m.NoAck)
+	if !ok {
+		ch.c.send(ch.id, &amqp.BasicGetEmpty{})
+		return nil
+	}
+	ch.mu.Lock()
+	ch.delivered++
+	tag := ch.delivered
+	if !m.NoAck {
+		ch.out.push(unacked{tag: tag, entry: e, q: q})
+	}
+	ch.mu.Unlock()
+	ch.c.delivered.Add(1)
+	ch.c.out.sendContent(ch.id, &amqp.BasicGetOk{
+		DeliveryTag: tag, Redelivered: e.Redelivered, Exchange: e.Msg.Exchange, RoutingKey: e.Msg.RoutingKey, MessageCount: uint32(left),
+	}, e.Msg, ch.c.frameMax)
+	return nil
+}

@@ -1,0 +1,234 @@
+package conn
+
+import (
+	"errors"
+	"io"
+
+	"nubo/amqp"
+)
+
+const (
+	minRead = 4 << 10
+	maxRead = 64 << 10 // more only for a frame that needs it
+)
+
+// errDone ends the read loop in good order.
+var errDone = errors.New("done")
+
+// readLoop reads and serves frames until the connection ends.
+func (c *Conn) readLoop() error {
+	buf := make([]byte, minRead)
+	have, small := 0, 0
+	for {
+		n, err := c.nc.Read(buf[have:])
+		if err != nil {
+			if have == 0 && errors.Is(err, io.EOF) || c.closing.Load() {
+				return nil
+			}
+			return err
+		}
+		c.reads.Add(1)
+		full := have+n == len(buf)
+		have += n
+		used, need, err := c.serve(buf[:have])
+		if err == errDone {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		have = copy(buf, buf[used:have])
+		if n < minRead/4 {
+			small++
+		} else {
+			small = 0
+		}
+		switch {
+		case need > len(buf):
+			buf = append(make([]byte, 0, need), buf[:have]...)[:need]
+		case full && len(buf) < maxRead:
+			buf = append(make([]byte, 0, 2*len(buf)), buf[:have]...)[:2*len(buf)]
+		case small > 64 && len(buf) > minRead && have < minRead:
+			buf, small = append(make([]byte, 0, minRead), buf[:have]...)[:minRead], 0
+		}
+	}
+}
+
+// serve handles the frames that are whole in b. It returns how much of b it
+// used, and how much there must be to go on if that is more than a little.
+func (c *Conn) serve(b []byte) (used, need int, err error) {
+	if c.discard {
+		return len(b), 0, nil
+	}
+	if c.phase == wantHeader {
+		if len(b) < len(amqp.ProtocolHeader) {
+			return 0, 0, nil
+		}
+		if string(b[:len(amqp.ProtocolHeader)]) != amqp.ProtocolHeader {
+			c.out.raw(amqp.ProtocolHeader)
+			return 0, 0, errDone
+		}
+		used = len(amqp.ProtocolHeader)
+		c.sendStart()
+	}
+	published := c.published.Load()
+	for {
+		f, n, more, fail := amqp.ParseFrame(b[used:], c.frameMax)
+		if fail == nil && n == 0 {
+			need = more
+			break
+		}
+		if fail == nil {
+			fail, err = c.frame(f)
+			if err != nil {
+				return used, 0, err
+			}
+		}
+		used += n
+		if fail != nil {
+			c.env.Log.Warn("connection error", "connection", c.Info().Name, "error", fail)
+			c.sendClose(fail)
+			if n == 0 { // the frames cannot be told apart any more
+				c.discard = true
+				return len(b), 0, nil
+			}
+		}
+	}
+	c.flush()
+	c.out.waitRoom()
+	if c.published.Load() != published && c.env.Memory.over() && !c.closing.Load() {
+		err = c.pause()
+	}
+	return used, need, err
+}
+
+// flush sends what was held back to be sent together.
+func (c *Conn) flush() {
+	for i, ch := range c.touched {
+		ch.touched = false
+		ch.flushConfirms()
+		c.touched[i] = nil
+	}
+	c.touched = c.touched[:0]
+}
+
+// pause stops reading from a publisher until there is memory again.
+func (c *Conn) pause() error {
+	c.paused.Store(true)
+	defer c.paused.Store(false)
+	c.setInfo(func(i *Info) { i.Blocked = true })
+	if c.caps.blocked {
+		c.send(0, &amqp.ConnectionBlocked{Reason: "low on memory"})
+	}
+	if !c.env.Memory.wait(c.dead) {
+		return errDone
+	}
+	c.setInfo(func(i *Info) { i.Blocked = false })
+	if c.caps.blocked {
+		c.send(0, &amqp.ConnectionUnblocked{})
+	}
+	return nil
+}
+
+// frame handles one frame. fail closes the connection with an explanation,
+// err ends it.
+func (c *Conn) frame(f amqp.Frame) (fail *amqp.Error, err error) {
+	if c.closing.Load() {
+		return nil, c.awaitCloseOk(f)
+	}
+	if f.Type == amqp.FrameHeartbeat {
+		if f.Channel != 0 {
+			return amqp.Errorf(amqp.CommandInvalid, "heartbeat on channel %d", f.Channel), nil
+		}
+		return nil, nil
+	}
+	if c.phase != open {
+		return c.handshake(f)
+	}
+	if f.Channel == 0 {
+		return c.control(f)
+	}
+	ch := c.recent
+	if ch == nil || ch.id != f.Channel {
+		if ch = c.channels[f.Channel]; ch == nil {
+			return c.openChannel(f), nil
+		}
+		c.recent = ch
+	}
+	return ch.frame(f), nil
+}
+
+// awaitCloseOk ignores everything but the answer to our connection.close. A
+// close of the client's own that crossed ours is answered.
+func (c *Conn) awaitCloseOk(f amqp.Frame) error {
+	if f.Channel != 0 || f.Type != amqp.FrameMethod {
+		return nil
+	}
+	id, _, fail := amqp.SplitMethod(f.Payload)
+	switch {
+	case fail != nil:
+		return nil
+	case id == amqp.IDConnectionClose:
+		c.out.last(&amqp.ConnectionCloseOk{})
+		return errDone
+	case id == amqp.IDConnectionCloseOk:
+		return errDone
+	}
+	return nil
+}
+
+// control handles a frame on channel 0 of an open connection.
+func (c *Conn) control(f amqp.Frame) (*amqp.Error, error) {
+	if f.Type != amqp.FrameMethod {
+		return amqp.Errorf(amqp.UnexpectedFrame, "frame of type %d on channel 0", f.Type), nil
+	}
+	m, fail := amqp.ParseMethod(f.Payload)
+	if fail != nil {
+		return fail, nil
+	}
+	switch m := m.(type) {
+	case *amqp.ConnectionClose:
+		c.out.last(&amqp.ConnectionCloseOk{})
+		return nil, errDone
+	case *amqp.ConnectionUpdateSecret:
+		c.send(0, &amqp.ConnectionUpdateSecretOk{})
+		return nil, nil
+	default:
+		return amqp.Errorf(amqp.ChannelError, "unexpected method on channel 0").In(m.ID()), nil
+	}
+}
+
+// openChannel handles the first frame of a channel that is not open.
+func (c *Conn) openChannel(f amqp.Frame) *amqp.Error {
+	if f.Type != amqp.FrameMethod {
+		return amqp.Errorf(amqp.ChannelError, "expected 'channel.open'")
+	}
+	id, _, fail := amqp.SplitMethod(f.Payload)
+	if fail != nil {
+		return fail
+	}
+	switch {
+	case id == amqp.IDChannelCloseOk || id == amqp.IDChannelClose:
+		return nil // a close that crossed ours
+	case id != amqp.IDChannelOpen:
+		return amqp.Errorf(amqp.ChannelError, "expected 'channel.open'").In(id)
+	case f.Channel > c.info.ChannelMax:
+		return amqp.Errorf(amqp.ChannelError, "channel id %d is larger than negotiated channel_max (%d)", f.Channel, c.info.ChannelMax).In(id)
+	}
+	ch := newChannel(c, f.Channel)
+	c.mu.Lock()
+	c.channels[f.Channel] = ch
+	c.mu.Unlock()
+	c.send(f.Channel, &amqp.ChannelOpenOk{})
+	return nil
+}
+
+// forget removes a channel that is closed.
+func (c *Conn) forget(ch *channel) {
+	c.mu.Lock()
+	delete(c.channels, ch.id)
+	c.mu.Unlock()
+	if c.recent == ch {
+		c.recent = nil
+	}
+}

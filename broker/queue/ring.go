@@ -1,0 +1,135 @@
+package queue
+
+import "nubo/broker/message"
+
+// Entry is a message in a queue. A channel that was handed one gives it back
+// to Ack or Requeue.
+type Entry struct {
+	Msg *message.Message
+	// Seq is the message's place in the queue; it keeps it when requeued.
+	Seq uint64
+	// expires is when the message dies, in Unix nanoseconds; 0 is never.
+	expires int64
+	// Redelivered is set when the message was handed out before.
+	Redelivered bool
+	// stored is set when the store has the message.
+	stored bool
+}
+
+// ring is a first-in first-out of entries in one slice.
+type ring struct {
+	buf  []Entry // length is a power of two
+	head int
+	n    int
+}
+
+const minRing = 16
+
+func (r *ring) push(e Entry) {
+	if r.n == len(r.buf) {
+		r.resize(max(minRing, 2*len(r.buf)))
+	}
+	r.buf[(r.head+r.n)&(len(r.buf)-1)] = e
+	r.n++
+}
+
+func (r *ring) front() *Entry { return &r.buf[r.head] }
+
+func (r *ring) pop() {
+	r.buf[r.head] = Entry{} // the message must not be kept alive
+	r.head = (r.head + 1) & (len(r.buf) - 1)
+	r.n--
+	if len(r.buf) > 64*minRing && r.n < len(r.buf)/8 {
+		r.resize(len(r.buf) / 2)
+	}
+}
+
+func (r *ring) resize(size int) {
+	buf := make([]Entry, size)
+	for i := range r.n {
+		buf[i] = r.buf[(r.head+i)&(len(r.buf)-1)]
+	}
+	r.buf, r.head = buf, 0
+}
+
+// returned is a binary heap of requeued entries, the oldest first.
+type returned []Entry
+
+func (h *returned) push(e Entry) {
+	*h = append(*h, e)
+	s := *h
+	for i := len(s) - 1; i > 0; {
+		up := (i - 1) / 2
+		if s[up].Seq < s[i].Seq {
+			return
+		}
+		s[up], s[i] = s[i], s[up]
+		i = up
+	}
+}
+
+func (h *returned) pop() {
+	s := *h
+	last := len(s) - 1
+	s[0] = s[last]
+	s[last] = Entry{}
+	s = s[:last]
+	*h = s
+	for i := 0; ; {
+		min := i
+		for c := 2*i + 1; c <= 2*i+2 && c < len(s); c++ {
+			if s[c].Seq < s[min].Seq {
+				min = c
+			}
+		}
+		if min == i {
+			return
+		}
+		s[i], s[min] = s[min], s[i]
+		i = min
+	}
+}
+
+// backlog is what is ready for delivery: first what came back, then the ring.
+// Whatever comes back was handed out before all that is in the ring, so the
+// two never interleave.
+type backlog struct {
+	back  returned
+	fresh ring
+	bytes int64
+}
+
+func (b *backlog) len() int { return len(b.back) + b.fresh.n }
+
+// front returns the oldest entry, or nil.
+func (b *backlog) front() *Entry {
+	if len(b.back) > 0 {
+		return &b.back[0]
+	}
+	if b.fresh.n > 0 {
+		return b.fresh.front()
+	}
+	return nil
+}
+
+// pop removes and returns the oldest entry; there must be one.
+func (b *backlog) pop() Entry {
+	e := *b.front()
+	if len(b.back) > 0 {
+		b.back.pop()
+	} else {
+		b.fresh.pop()
+	}
+	b.bytes -= e.Msg.Size()
+	return e
+}
+
+func (b *backlog) push(e Entry) {
+	b.fresh.push(e)
+	b.bytes += e.Msg.Size()
+}
+
+func (b *backlog) giveBack(e Entry) {
+	b.back.push(e)
+	b.bytes += e.Msg.Size()
+}

@@ -1,0 +1,95 @@
+// Package vhost is one virtual host: its exchanges, queues and the bindings
+// between them, and the way of a message through them.
+//
+// Locks: VHost.mu comes before a queue's lock, and both before those of a
+// connection; nothing here is called with a connection's lock held.
+package vhost
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"sync"
+	"sync/atomic"
+
+	"nubo/amqp"
+	"nubo/broker/match"
+	"nubo/broker/queue"
+	"nubo/broker/store"
+)
+
+// VHost is a virtual host.
+type VHost struct {
+	Name   string
+	store  store.Store
+	memory queue.Gauge
+
+	// gen grows with every change that can alter a route, so that routes may
+	// be cached while it stands still.
+	gen atomic.Uint64
+
+	// mu guards the maps, the exchanges' bindings and the index of them.
+	mu        sync.RWMutex
+	exchanges map[string]*Exchange
+	queues    map[string]*queue.Queue
+	inbound   map[dest][]*binding // by destination
+	owned     map[any]map[*queue.Queue]bool
+}
+
+// dest is a binding's destination: one of the two.
+type dest struct {
+	q *queue.Queue
+	x *Exchange
+}
+
+// New makes a virtual host with the exchanges every one has.
+func New(name string, st store.Store, memory queue.Gauge) *VHost {
+	v := &VHost{
+		Name: name, store: st, memory: memory,
+		exchanges: make(map[string]*Exchange),
+		queues:    make(map[string]*queue.Queue),
+		inbound:   make(map[dest][]*binding),
+		owned:     make(map[any]map[*queue.Queue]bool),
+	}
+	v.gen.Store(1) // 0 is no generation
+	for name, kind := range map[string]string{
+		"": match.Direct, "amq.direct": match.Direct, "amq.fanout": match.Fanout, "amq.topic": match.Topic,
+		"amq.headers": match.Headers, "amq.match": match.Headers, "amq.rabbitmq.trace": match.Topic,
+	} {
+		v.exchanges[name] = newExchange(ExchangeSpec{
+			Name: name, Kind: kind, Durable: true, Internal: name == "amq.rabbitmq.trace",
+		})
+	}
+	return v
+}
+
+// Generation changes whenever a route may have changed.
+func (v *VHost) Generation() uint64 { return v.gen.Load() }
+
+// Invalidate makes every cached route be looked up again.
+func (v *VHost) Invalidate() { v.gen.Add(1) }
+
+// changed invalidates what was cached. mu is held for writing.
+func (v *VHost) changed() { v.gen.Add(1) }
+
+// RandomName returns a name such as amq.gen-JzTY20BRgKO-HjmUJj0wLg.
+func RandomName(prefix string) string {
+	var b [16]byte
+	rand.Read(b[:])
+	return prefix + base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// NoQueue is the error for a queue that is not there.
+func (v *VHost) NoQueue(name string) *amqp.Error {
+	return amqp.Errorf(amqp.NotFound, "no queue '%s' in vhost '%s'", name, v.Name)
+}
+
+// NoExchange is the error for an exchange that is not there.
+func (v *VHost) NoExchange(name string) *amqp.Error {
+	return amqp.Errorf(amqp.NotFound, "no exchange '%s' in vhost '%s'", name, v.Name)
+}
+
+// mismatch is the error for a declaration that differs from what is there.
+func (v *VHost) mismatch(arg, kind, name, received, current string) *amqp.Error {
+	return amqp.Errorf(amqp.PreconditionFailed, "inequivalent arg '%s' for %s '%s' in vhost '%s': received %s but current is %s",
+		arg, kind, name, v.Name, received, current)
+}
