@@ -102,7 +102,7 @@ func open(ctx context.Context, rawURL string) (*DB, error) {
 			return nil, err
 		}
 		return openSQLite(ctx, filepath.FromSlash(u.Path), mode)
-	case isPostgres(u.Scheme):
+	case isPostgres(u):
 		return openPostgres(ctx, rawURL)
 	}
 	return nil, badURL(rawURL)

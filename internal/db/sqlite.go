@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,6 +41,15 @@ func sqliteDSN(file string, params ...string) string {
 }
 
 func openSQLite(ctx context.Context, file, synchronous string) (*DB, error) {
+	// SQLite would let everybody read a file that it creates; the WAL takes
+	// the file's mode.
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
 	w, err := sql.Open("sqlite", sqliteDSN(file, "_txlock=immediate", "_journal_mode=wal", "_synchronous="+synchronous))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", file, err)

@@ -25,7 +25,7 @@ func URL(base, component string) (string, error) {
 	switch {
 	case u.Scheme == "sqlite" && u.Host == "" && path.IsAbs(u.Path):
 		u.Path = path.Join(u.Path, component+".db")
-	case isPostgres(u.Scheme):
+	case isPostgres(u):
 		name := strings.Trim(u.Path, "/")
 		if name == "" {
 			name = "nubo"
@@ -37,7 +37,9 @@ func URL(base, component string) (string, error) {
 	return u.String(), nil
 }
 
-func isPostgres(scheme string) bool { return scheme == "postgres" || scheme == "postgresql" }
+func isPostgres(u *url.URL) bool {
+	return (u.Scheme == "postgres" || u.Scheme == "postgresql") && u.Opaque == ""
+}
 
 // badURL does not repeat what follows the scheme: it may hold a password.
 func badURL(raw string) error {
