@@ -221,7 +221,7 @@ func (a *API) serveErr(routes []*Route, w http.ResponseWriter, r *http.Request) 
 		if err != nil {
 			return err
 		}
-		if err := a.Policy.Enforce(caller, st.route.Rule, target); err != nil {
+		if err := a.enforce(caller, st.route.Rule, target); err != nil {
 			return err
 		}
 	}
@@ -366,5 +366,14 @@ func Allowed(ctx context.Context, rule string, t policy.Target) bool {
 
 // Enforce is Allowed with the refusal as a fault.
 func Enforce(ctx context.Context, rule string, t policy.Target) error {
-	return requestOf(ctx).api.Policy.Enforce(auth.From(ctx), rule, t)
+	return requestOf(ctx).api.enforce(auth.From(ctx), rule, t)
+}
+
+// enforce refuses in the service's own words.
+func (a *API) enforce(c *auth.Context, rule string, t policy.Target) error {
+	err := a.Policy.Enforce(c, rule, t)
+	if fault.Is(err, fault.Forbidden) {
+		return fault.Forbiddenf("%s", a.Dialect.Forbidden(rule)).WithCause(err)
+	}
+	return err
 }

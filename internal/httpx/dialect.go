@@ -19,6 +19,8 @@ type Dialect struct {
 	Malformed string
 	// Invalid words a field that breaks the schema.
 	Invalid func(v Violation) string
+	// Forbidden words the refusal of a policy rule.
+	Forbidden func(rule string) string
 	// statuses differ from the usual ones for some kinds.
 	statuses map[fault.Kind]int
 	// envelope renders the error's body.
@@ -50,13 +52,17 @@ var (
 		Name: "keystone",
 		Malformed: "Expecting to find valid JSON - the server could not comply with the request since it is either " +
 			"malformed or otherwise incorrect. The client is assumed to be in error.",
-		Invalid:  func(v Violation) string { return v.keystone() },
+		Invalid: func(v Violation) string { return v.keystone() },
+		Forbidden: func(rule string) string {
+			return "You are not authorized to perform the requested action: " + rule + "."
+		},
 		envelope: keystoneEnvelope,
 	}
 	Nova = &Dialect{
 		Name:      "nova",
 		Malformed: "Malformed request body",
 		Invalid:   func(v Violation) string { return v.nova() },
+		Forbidden: func(rule string) string { return "Policy doesn't allow " + rule + " to be performed." },
 		envelope:  novaEnvelope("computeFault"),
 	}
 	Cinder = &Dialect{
@@ -64,6 +70,7 @@ var (
 		Malformed: "Malformed request body",
 		Invalid:   func(v Violation) string { return v.nova() },
 		statuses:  map[fault.Kind]int{fault.OverQuota: 413},
+		Forbidden: func(rule string) string { return "Policy doesn't allow " + rule + " to be performed." },
 		envelope:  novaEnvelope("volumeFault"),
 	}
 	Neutron = &Dialect{
@@ -72,8 +79,9 @@ var (
 		Invalid: func(v Violation) string {
 			return fmt.Sprintf("Invalid input for %s. Reason: %s.", v.leaf(), v.Reason)
 		},
-		statuses: map[fault.Kind]int{fault.OverQuota: 409},
-		envelope: neutronEnvelope,
+		statuses:  map[fault.Kind]int{fault.OverQuota: 409},
+		Forbidden: func(rule string) string { return "rule:" + rule + " is disallowed by policy" },
+		envelope:  neutronEnvelope,
 	}
 	Glance = &Dialect{
 		Name:      "glance",
@@ -81,8 +89,9 @@ var (
 		Invalid: func(v Violation) string {
 			return fmt.Sprintf("Provided object does not match schema '%s': %s.", "image", v.Reason)
 		},
-		statuses: map[fault.Kind]int{fault.OverQuota: 413},
-		envelope: glanceEnvelope,
+		statuses:  map[fault.Kind]int{fault.OverQuota: 413},
+		Forbidden: func(rule string) string { return "You are not authorized to complete " + rule + " action." },
+		envelope:  glanceEnvelope,
 	}
 	Placement = &Dialect{
 		Name:      "placement",
@@ -90,7 +99,8 @@ var (
 		Invalid: func(v Violation) string {
 			return fmt.Sprintf("JSON does not validate: %s", v.Reason)
 		},
-		envelope: placementEnvelope,
+		Forbidden: func(rule string) string { return "Policy does not allow " + rule + " to be performed." },
+		envelope:  placementEnvelope,
 	}
 )
 
