@@ -144,7 +144,7 @@ func (ch *channel) consume(m *amqp.BasicConsume) *amqp.Error {
 	if p, ok := m.Arguments["x-priority"]; ok {
 		n, ok := amqp.Integer(p)
 		if !ok {
-			return amqp.Errorf(amqp.PreconditionFailed, "invalid arg 'x-priority' for queue '%s' in vhost '%s': {unacceptable_type,%s}",
+			return amqp.Errorf(amqp.PreconditionFailed, "invalid arg 'x-priority' for queue '%s' in vhost '%s': \"expected integer, got %s\"",
 				name, ch.c.vh.Name, amqp.TypeName(p))
 		}
 		k.Priority = int(n)

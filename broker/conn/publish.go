@@ -2,6 +2,7 @@ package conn
 
 import (
 	"bytes"
+	"errors"
 	"strconv"
 
 	"nubo/amqp"
@@ -242,7 +243,7 @@ func (ch *channel) copies(t *target, props *amqp.PropertiesView) (*target, *amqp
 		list, ok := table[name].([]any)
 		if !ok {
 			if table[name] != nil {
-				return nil, amqp.Errorf(amqp.PreconditionFailed, "invalid '%s' header type: %s", name, amqp.TypeName(table[name]))
+				return nil, amqp.Errorf(amqp.PreconditionFailed, "invalid message: {unacceptable_type_in_header,\"%s\",%s}", name, amqp.TypeName(table[name]))
 			}
 			continue
 		}
@@ -312,14 +313,20 @@ func (ch *channel) check(m *message.Message, props *amqp.PropertiesView) *amqp.E
 
 // expiration parses the expiration property.
 func expiration(b []byte) (int64, *amqp.Error) {
-	ttl, err := strconv.ParseInt(string(b), 10, 64)
+	digits := 0
+	for digits < len(b) && (b[digits] >= '0' && b[digits] <= '9' || digits == 0 && b[0] == '-') {
+		digits++
+	}
+	ttl, err := strconv.ParseInt(string(b[:digits]), 10, 64)
 	switch {
-	case err != nil:
-		return 0, amqp.Errorf(amqp.PreconditionFailed, "invalid expiration '%s': {not_an_integer}", b)
+	case errors.Is(err, strconv.ErrSyntax):
+		return 0, amqp.Errorf(amqp.PreconditionFailed, "invalid expiration '%s': no_integer", b)
+	case digits < len(b):
+		return 0, amqp.Errorf(amqp.PreconditionFailed, "invalid expiration '%s': {leftover_string,\"%s\"}", b, b[digits:])
 	case ttl < 0:
 		return 0, amqp.Errorf(amqp.PreconditionFailed, "invalid expiration '%s': {value_negative,%d}", b, ttl)
 	case ttl > 1<<32-1:
-		return 0, amqp.Errorf(amqp.PreconditionFailed, "invalid expiration '%s': {value_too_big,%d}", b, ttl)
+		return 0, amqp.Errorf(amqp.PreconditionFailed, "invalid expiration '%s': {value_too_large,%d}", b, ttl)
 	}
 	return ttl, nil
 }

@@ -49,12 +49,12 @@ func ParseArgs(args amqp.Table) (Limits, *BadArg) {
 		}
 		p.set(v)
 	}
-	switch v := args["x-overflow"]; v {
+	switch args["x-overflow"] {
 	case nil, "drop-head":
 	case "reject-publish", "reject-publish-dlx":
 		l.RejectPublish = true
 	default:
-		return l, &BadArg{"x-overflow", fmt.Sprintf("invalid overflow %v", v)}
+		return l, &BadArg{"x-overflow", "invalid_overflow"}
 	}
 	return l, nil
 }
@@ -64,13 +64,13 @@ func integer(arg any, min, max int64) (v int64, reason string) {
 	v, ok := amqp.Integer(arg)
 	switch {
 	case !ok:
-		return 0, fmt.Sprintf("{unacceptable_type,%s}", amqp.TypeName(arg))
+		return 0, fmt.Sprintf(`"expected integer, got %s"`, amqp.TypeName(arg))
 	case v < 0:
 		return 0, fmt.Sprintf("{value_negative,%d}", v)
 	case v < min:
 		return 0, "{value_zero,0}"
 	case v > max:
-		return 0, fmt.Sprintf("{value_too_big,%d}", v)
+		return 0, fmt.Sprintf("{value_too_large,%d}", v)
 	}
 	return v, ""
 }

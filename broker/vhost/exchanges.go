@@ -77,8 +77,8 @@ func (v *VHost) DeclareExchange(s ExchangeSpec) *amqp.Error {
 func (v *VHost) checkAlternate(s ExchangeSpec) *amqp.Error {
 	arg, ok := s.Args["alternate-exchange"]
 	if _, isString := arg.(string); ok && !isString {
-		return amqp.Errorf(amqp.PreconditionFailed, "invalid arg 'alternate-exchange' for exchange '%s' in vhost '%s': {unacceptable_type,%s}",
-			s.Name, v.Name, amqp.TypeName(arg))
+		return amqp.Errorf(amqp.PreconditionFailed, "invalid type '%s' for arg 'alternate-exchange' in exchange '%s' in vhost '%s'",
+			amqp.TypeName(arg), s.Name, v.Name)
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func (v *VHost) DeleteExchange(name string, ifUnused bool) *amqp.Error {
 		return nil
 	}
 	if strings.HasPrefix(name, "amq.") {
-		return amqp.Errorf(amqp.AccessRefused, "exchange name '%s' contains reserved prefix 'amq.*'", name)
+		return amqp.Errorf(amqp.AccessRefused, "deletion of system exchange '%s' in vhost '%s' not allowed", name, v.Name)
 	}
 	if ifUnused && len(x.bindings) > 0 {
 		return amqp.Errorf(amqp.PreconditionFailed, "exchange '%s' in vhost '%s' in use", name, v.Name)

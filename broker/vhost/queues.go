@@ -93,6 +93,9 @@ func (v *VHost) checkArgs(kind, name string, received, current amqp.Table, names
 		if hasR == hasC && (!hasR || sameArg(r, c)) {
 			continue
 		}
+		if hasR && hasC {
+			return v.mismatch(n, kind, name, quoted(r), quoted(c))
+		}
 		return v.mismatch(n, kind, name, argText(r, hasR), argText(c, hasC))
 	}
 	return nil
@@ -150,7 +153,7 @@ func (v *VHost) DeleteQueue(name string, cond queue.Condition, owner any) (int, 
 	case queue.InUse:
 		return 0, amqp.Errorf(amqp.PreconditionFailed, "queue '%s' in vhost '%s' in use", name, v.Name)
 	case queue.NotEmpty:
-		return 0, amqp.Errorf(amqp.PreconditionFailed, "queue '%s' in vhost '%s' is not empty", name, v.Name)
+		return 0, amqp.Errorf(amqp.PreconditionFailed, "queue '%s' in vhost '%s' not empty", name, v.Name)
 	}
 	v.Forget(q)
 	return n, nil
