@@ -32,6 +32,9 @@ type Store interface {
 
 // ServerStore keeps servers and what belongs to one.
 type ServerStore interface {
+	// NextNums gives numbers for new servers. It must not be called in a
+	// transaction, whose end might give them again.
+	NextNums(ctx context.Context, n int) ([]int64, error)
 	// CreateServers inserts servers with their block devices.
 	CreateServers(ctx context.Context, servers []*Server) error
 	// Server gives one server that is not deleted, with its block devices.
@@ -176,7 +179,8 @@ type FlavorStore interface {
 	FlavorAccess(ctx context.Context, id string) ([]string, error)
 	GrantFlavor(ctx context.Context, id, project string) error
 	RevokeFlavor(ctx context.Context, id, project string) error
-	FlavorInUse(ctx context.Context, id, project string) (bool, error)
+	// FlavorGranted says whether a private flavor is granted to a project.
+	FlavorGranted(ctx context.Context, id, project string) (bool, error)
 }
 
 // FlavorQuery is what a list of flavors asks for.

@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
+
+	"nubo/compute"
+	"nubo/internal/clock"
+	"nubo/internal/db"
+	"nubo/internal/fault"
+)
+
+// UpdateServer implements compute.ServerStore.
+func (s *Store) UpdateServer(ctx context.Context, u compute.Update) (*compute.Server, error) {
+	var row serverRow
+	err := s.tx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		row = serverRow{}
+		if err := tx.NewSelect().Model(&row).Where("id = ?", u.ServerID).Where("NOT deleted").Scan(ctx); err != nil {
+			return notFound(err, noServer(u.ServerID))
+		}
+		if err := expected(&row, u); err != nil {
+			return err
+		}
+		revision := row.Revision
+		columns := row.apply(&u.Set)
+		res, err := tx.NewUpdate().Model(&row).Column(columns...).
+			Where("id = ?", row.ID).Where("revision = ?", revision).Exec(ctx)
+		if err := db.CAS(res, err, conflict(&row, u)); err != nil {
+			return err
+		}
+		return s.updateDevices(ctx, tx, u)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return row.server(), nil
+}
+
+// expected says whether the server is as the update wants it.
+func expected(r *serverRow, u compute.Update) error {
+	vm, task := compute.VMState(r.State), compute.TaskState(r.TaskState)
+	switch {
+	case u.ExpectVM != nil && !slices.Contains(u.ExpectVM, vm),
+		u.ExpectTask != nil && !slices.Contains(u.ExpectTask, task),
+		slices.Contains(u.RefuseTask, task),
+		u.ExpectHost != nil && *u.ExpectHost != r.Host,
+		u.ExpectRev != 0 && u.ExpectRev != r.Revision:
+		return conflict(r, u)
+	}
+	return nil
+}
+
+func conflict(r *serverRow, u compute.Update) *fault.Error {
+	return fault.Conflictf("Conflict updating instance %s. Expected: vm_state %v, task_state %v. Actual: vm_state %s, task_state %q",
+		r.ID, u.ExpectVM, u.ExpectTask, r.State, r.TaskState).WithType("UnexpectedTaskStateError")
+}
+
+// apply sets the fields and gives the columns that changed.
+func (r *serverRow) apply(f *compute.ServerFields) []string {
+	columns := []string{"revision", "updated_at"}
+	r.Revision++
+	r.UpdatedAt = now()
+	set := func(column string, changed bool, write func()) {
+		if changed {
+			columns = append(columns, column)
+			write()
+		}
+	}
+	set("vm_state", f.State != nil, func() { r.State = string(*f.State) })
+	set("task_state", f.TaskState != nil, func() { r.TaskState = string(*f.TaskState) })
+	set("power_state", f.PowerState != nil, func() { r.PowerState = int(*f.PowerState) })
+	set("host", f.Host != nil, func() { r.Host = *f.Host })
+	set("node", f.Node != nil, func() { r.Node = *f.Node })
+	set("az", f.AZ != nil, func() { r.AZ = *f.AZ })
+	set("attempts", f.Attempts != nil, func() { r.Attempts = *f.Attempts })
+	set("vifs", f.VIFs != nil, func() {
+		r.VIFs, r.IPs = docOf(*f.VIFs), addresses(*f.VIFs)
+		columns = append(columns, "ips")
+	})
+	set("fault", f.Fault != nil || f.ClearFault, func() { r.Fault = docOf(f.Fault) })
+	set("launched_at", f.LaunchedAt != nil, func() { r.LaunchedAt = micro(f.LaunchedAt) })
+	set("terminated_at", f.TerminatedAt != nil, func() { r.TerminatedAt = micro(f.TerminatedAt) })
+	set("name", f.Name != nil, func() { r.Name = *f.Name })
+	set("hostname", f.Hostname != nil, func() { r.Hostname = *f.Hostname })
+	set("description", f.Description != nil, func() { r.Description = *f.Description })
+	set("access_ip_v4", f.AccessIPv4 != nil, func() { r.AccessIPv4 = *f.AccessIPv4 })
+	set("access_ip_v6", f.AccessIPv6 != nil, func() { r.AccessIPv6 = *f.AccessIPv6 })
+	set("disk_config", f.DiskConfig != nil, func() { r.DiskConfig = *f.DiskConfig })
+	set("locked", f.Locked != nil, func() { r.Locked = *f.Locked })
+	set("locked_reason", f.LockedReason != nil, func() { r.LockedReason = *f.LockedReason })
+	set("tags", f.Tags != nil, func() { r.Tags = docOf(*f.Tags) })
+	set("security_groups", f.Groups != nil, func() { r.SecurityGroups = docOf(*f.Groups) })
+	if f.Deleted {
+		return append(columns, r.bury()...)
+	}
+	return columns
+}
+
+// bury makes the row one of the past.
+func (r *serverRow) bury() []string {
+	r.Deleted, r.State, r.TaskState, r.PowerState = true, string(compute.Deleted), "", int(compute.NoState)
+	r.DeletedAt = &r.UpdatedAt
+	columns := []string{"deleted", "vm_state", "task_state", "power_state", "deleted_at"}
+	if r.TerminatedAt == nil {
+		r.TerminatedAt = &r.UpdatedAt
+		columns = append(columns, "terminated_at")
+	}
+	return columns
+}
+
+// updateDevices does what an update says of block devices.
+func (s *Store) updateDevices(ctx context.Context, tx bun.IDB, u compute.Update) error {
+	for i := range u.SetDevices {
+		u.SetDevices[i].ServerID = u.ServerID
+		row := deviceRowOf(&u.SetDevices[i])
+		if row.CreatedAt.IsZero() {
+			row.CreatedAt = now()
+		}
+		if _, err := tx.NewInsert().Model(row).On("CONFLICT (id) DO UPDATE").Exec(ctx); err != nil {
+			return fmt.Errorf("write block device %s: %w", row.ID, err)
+		}
+	}
+	q := tx.NewDelete().Model((*deviceRow)(nil)).Where("server_id = ?", u.ServerID)
+	switch {
+	case u.Set.Deleted:
+	case len(u.DropDevices) > 0:
+		q = q.Where("id IN (?)", bun.List(u.DropDevices))
+	default:
+		return nil
+	}
+	if _, err := q.Exec(ctx); err != nil {
+		return fmt.Errorf("remove block devices of %s: %w", u.ServerID, err)
+	}
+	return nil
+}
+
+func now() time.Time { return db.Micro(clock.System.Now()) }
+
+func micro(t *time.Time) *time.Time {
+	m := db.Micro(*t)
+	return &m
+}
+
+func (s *Store) isPostgres() bool { return s.db.Dialect() == dialect.PG }
+
+// jsonText is a string as JSON writes it.
+func jsonText(s string) string {
+	b, _ := json.Marshal(s) // a string: cannot fail
+	return string(b)
+}
+
+var likeEscapes = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// likeText escapes what LIKE takes for wildcards.
+func likeText(s string) string { return likeEscapes.Replace(s) }
