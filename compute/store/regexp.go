@@ -12,10 +12,10 @@ import (
 	"modernc.org/sqlite"
 )
 
-// registerRegexp gives SQLite the REGEXP operator, with Go's expressions,
-// which take linear time whatever a user writes. Connections opened later
-// have it.
-var registerRegexp = sync.OnceFunc(func() {
+// SQLite gets the REGEXP operator, with Go's expressions, which take linear
+// time whatever a user writes. Like a driver it is registered once for the
+// process, before the first connection.
+func init() {
 	var last sync.Map // the few expressions in use, compiled
 	sqlite.MustRegisterDeterministicScalarFunction("regexp", 2, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 		pattern, ok1 := args[0].(string)
@@ -38,7 +38,7 @@ var registerRegexp = sync.OnceFunc(func() {
 		}
 		return int64(0), nil
 	})
-})
+}
 
 // matches adds the condition that a column matches a regular expression.
 func (s *Store) matches(q *bun.SelectQuery, column, pattern string) *bun.SelectQuery {

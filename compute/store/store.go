@@ -41,7 +41,6 @@ var _ compute.Store = (*Store)(nil)
 
 // Open opens the database and migrates it.
 func Open(ctx context.Context, url string) (*Store, error) {
-	registerRegexp()
 	d, err := db.Open(ctx, url, Migrations, db.WithOutbox())
 	if err != nil {
 		return nil, fmt.Errorf("open compute's database: %w", err)
