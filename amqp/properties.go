@@ -114,9 +114,9 @@ func (v *PropertiesView) Decode(props []byte) error {
 	return d.end()
 }
 
-// HeaderTable decodes the headers.
-func (v *PropertiesView) HeaderTable() Table {
-	t, err := decodeTable(v.Headers, 0)
+// HeaderTable decodes the headers of a PropertiesView.
+func HeaderTable(headers []byte) Table {
+	t, err := decodeTable(headers, 0)
 	if err != nil {
 		return nil // cannot be: Decode checked them
 	}

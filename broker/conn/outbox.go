@@ -220,6 +220,7 @@ func (c *Conn) writeLoop() {
 		vec    net.Buffers
 		resume []*consumer
 		failed bool
+		small  int // how many writes in a row did not need the buffer's size
 	)
 	for {
 		buf, ext, ok := c.out.take(spare, bodies)
@@ -233,8 +234,10 @@ func (c *Conn) writeLoop() {
 			}
 		}
 		c.writes.Add(1)
-		if spare = buf; cap(buf) > keepBuffer && len(buf) < cap(buf)/4 {
-			spare = nil
+		if spare = buf; cap(buf) <= keepBuffer || len(buf) > cap(buf)/4 {
+			small = 0
+		} else if small++; small > 16 {
+			spare, small = nil, 0
 		}
 		clear(ext)
 		bodies = ext

@@ -154,7 +154,7 @@ func (ch *channel) publishMessage(p *publishing) *amqp.Error {
 	if props.Decode(m.Props) != nil {
 		return amqp.Errorf(amqp.SyntaxError, "malformed content properties")
 	}
-	t, err := ch.resolve(p.target, &props)
+	t, err := ch.resolve(p.target, props.Headers)
 	if err != nil {
 		return err
 	}
@@ -211,14 +211,16 @@ func (ch *channel) deliver(m *message.Message, t *target, tag uint64) (routed bo
 }
 
 // resolve returns the target with a route that is valid now.
-func (ch *channel) resolve(t *target, props *amqp.PropertiesView) (*target, *amqp.Error) {
+func (ch *channel) resolve(t *target, headers []byte) (*target, *amqp.Error) {
 	vh := ch.c.vh
 	gen := vh.Generation()
 	if t.gen != gen || !t.route.ByKey {
 		t.gen = gen
 		t.err = ch.allow(user.Write, "exchange", t.exchange)
 		if t.err == nil {
-			t.route, t.err = vh.Route(t.exchange, match.Message{Key: t.key, Headers: props.HeaderTable})
+			t.route, t.err = vh.Route(t.exchange, match.Message{
+				Key: t.key, Headers: func() amqp.Table { return amqp.HeaderTable(headers) },
+			})
 		}
 		if t.err == nil && t.route.Exchange.Internal {
 			t.err = amqp.Errorf(amqp.AccessRefused, "cannot publish to internal exchange '%s' in vhost '%s'", t.exchange, vh.Name)
@@ -228,15 +230,14 @@ func (ch *channel) resolve(t *target, props *amqp.PropertiesView) (*target, *amq
 			return nil, t.err
 		}
 	}
-	if bytes.Contains(props.Headers, []byte("CC")) {
-		return ch.copies(t, props)
+	if bytes.Contains(headers, []byte("CC")) {
+		return ch.copies(t, amqp.HeaderTable(headers))
 	}
 	return t, nil
 }
 
 // copies returns a target that goes to the keys in the headers CC and BCC too.
-func (ch *channel) copies(t *target, props *amqp.PropertiesView) (*target, *amqp.Error) {
-	table := props.HeaderTable()
+func (ch *channel) copies(t *target, table amqp.Table) (*target, *amqp.Error) {
 	all := *t
 	all.route.Queues = append([]*queue.Queue(nil), t.route.Queues...)
 	for _, name := range []string{"CC", "BCC"} {
