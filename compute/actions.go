@@ -1,6 +1,7 @@
 package compute
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 )
@@ -63,4 +64,19 @@ type WeighedHost struct {
 	Node   string             `json:"node"`
 	Weight float64            `json:"weight"`
 	By     map[string]float64 `json:"by,omitempty"` // weigher → its part
+}
+
+// Actions lists what was done to a server.
+func (s *Service) Actions(ctx context.Context, serverID string, q ActionQuery) ([]*Action, error) {
+	return s.store.Actions(ctx, serverID, q)
+}
+
+// Action gives one, with its events.
+func (s *Service) Action(ctx context.Context, serverID, requestID string) (*Action, error) {
+	return s.store.Action(ctx, serverID, requestID)
+}
+
+// Decisions lists why a server is where it is.
+func (s *Service) Decisions(ctx context.Context, serverID string) ([]*Decision, error) {
+	return s.store.Decisions(ctx, serverID)
 }

@@ -1,6 +1,9 @@
 package compute
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // ComputeNode is a hypervisor. Its ID is the UUID of its resource provider
 // in placement.
@@ -41,4 +44,50 @@ type HostState struct {
 	Aggregates []Aggregate
 	// Projects counts the servers of each project on the host.
 	Projects map[string]int
+}
+
+// Hypervisor is a node with the service that reports it.
+type Hypervisor struct {
+	*ComputeNode
+	Service *ComputeService // nil if it was deleted
+	Up      bool
+}
+
+// Hypervisors lists.
+func (s *Service) Hypervisors(ctx context.Context, q NodeQuery) ([]Hypervisor, error) {
+	nodes, err := s.store.Nodes(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return s.withServices(ctx, nodes)
+}
+
+// Hypervisor gives one.
+func (s *Service) Hypervisor(ctx context.Context, id string) (Hypervisor, error) {
+	n, err := s.store.Node(ctx, id)
+	if err != nil {
+		return Hypervisor{}, err
+	}
+	all, err := s.withServices(ctx, []*ComputeNode{n})
+	if err != nil {
+		return Hypervisor{}, err
+	}
+	return all[0], nil
+}
+
+func (s *Service) withServices(ctx context.Context, nodes []*ComputeNode) ([]Hypervisor, error) {
+	services, err := s.store.Services(ctx, "", BinaryCompute)
+	if err != nil {
+		return nil, err
+	}
+	byHost := make(map[string]*ComputeService, len(services))
+	for _, one := range services {
+		byHost[one.Host] = one
+	}
+	out := make([]Hypervisor, len(nodes))
+	for i, n := range nodes {
+		one := byHost[n.Host]
+		out[i] = Hypervisor{ComputeNode: n, Service: one, Up: one != nil && s.IsUp(one)}
+	}
+	return out, nil
 }
