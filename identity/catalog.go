@@ -1,0 +1,42 @@
+package identity
+
+import (
+	"context"
+	"strings"
+
+	"nubo/internal/db"
+)
+
+// Catalog gives the enabled services, and their enabled endpoints by service.
+func (s *Identity) Catalog(ctx context.Context) ([]Service, map[string][]Endpoint, error) {
+	byType := db.Page{Sort: []db.SortKey{{Column: "type"}}}
+	services, err := s.store.Services().List(ctx, byType, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := s.store.Endpoints().List(ctx, db.Page{}, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	endpoints := map[string][]Endpoint{}
+	for _, e := range all {
+		if e.Enabled {
+			endpoints[e.ServiceID] = append(endpoints[e.ServiceID], e)
+		}
+	}
+	var enabled []Service
+	for _, v := range services {
+		if v.Enabled {
+			enabled = append(enabled, v)
+		}
+	}
+	return enabled, endpoints, nil
+}
+
+// EndpointURL fills the project into an endpoint's address.
+func EndpointURL(url, projectID string) string {
+	for _, place := range []string{"$(project_id)s", "%(project_id)s", "$(tenant_id)s", "%(tenant_id)s"} {
+		url = strings.ReplaceAll(url, place, projectID)
+	}
+	return url
+}

@@ -1,0 +1,60 @@
+package identity
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"nubo/identity/fernet"
+	"nubo/internal/clock"
+)
+
+// Config is section [identity] of the configuration.
+type Config struct {
+	TokenExpiration time.Duration `default:"1h" help:"How long a token is valid."`
+	KeyRepository   string        `default:"" help:"Folder of the Fernet keys; empty for one under the data directory."`
+	MaxActiveKeys   int           `default:"3" help:"How many Fernet keys are kept, the staged one included."`
+	BcryptRounds    int           `default:"10" help:"Cost of password hashes, 4 to 31; each step doubles the time."`
+	ConcurrentHash  int           `default:"1" help:"How many passwords are hashed at a time, so that a storm of logins leaves the processors to others."`
+	EpochInterval   time.Duration `default:"1s" help:"How long changes made by another process may go unnoticed."`
+}
+
+// Deps are what identity stands on.
+type Deps struct {
+	Store Store
+	Keys  *fernet.Repository
+	Clock clock.Clock
+	Log   *slog.Logger
+}
+
+// Identity is the service.
+type Identity struct {
+	cfg    Config
+	store  Store
+	keys   *fernet.Repository
+	clock  clock.Clock
+	log    *slog.Logger
+	hasher *hasher
+	tokens *tokenCache
+}
+
+// New makes the service.
+func New(cfg Config, d Deps) *Identity {
+	return &Identity{
+		cfg: cfg, store: d.Store, keys: d.Keys, clock: d.Clock, log: d.Log,
+		hasher: newHasher(cfg.BcryptRounds, cfg.ConcurrentHash), tokens: newTokenCache(),
+	}
+}
+
+// Store gives the tables for reading; changes go through the service.
+func (s *Identity) Store() Store { return s.store }
+
+// RotateKeys makes the staged Fernet key the one that seals.
+func (s *Identity) RotateKeys() error { return s.keys.Rotate() }
+
+// change runs fn in a transaction after which nothing remembered of tokens
+// counts any more.
+func (s *Identity) change(ctx context.Context, fn func(ctx context.Context) error) error {
+	defer s.tokens.forgetAll()
+	return s.store.InTx(ctx, fn)
+}

@@ -1,0 +1,130 @@
+package store
+
+import (
+	"context"
+
+	"github.com/uptrace/bun"
+
+	"nubo/identity"
+	"nubo/internal/db"
+	"nubo/internal/fault"
+)
+
+// ProjectsOf implements identity.Store: the projects, or domains, on which
+// the user or one of his groups has a role, directly or inherited.
+func (s *Store) ProjectsOf(ctx context.Context, userID string, domains bool) ([]identity.Project, error) {
+	list := []identity.Project{}
+	actors := "(a.actor_id = ? OR a.actor_id IN (SELECT group_id FROM memberships WHERE user_id = ?))"
+	q := s.db.Query(ctx).NewSelect().Model(&list).ModelTableExpr("projects AS t").Where("t.is_domain = ?", domains).Order("t.name")
+	if domains {
+		q = q.Where("EXISTS (SELECT 1 FROM assignments AS a WHERE a.target_id = t.id AND a.target_type = 'domain' AND NOT a.inherited AND "+actors+")", userID, userID)
+	} else {
+		q = q.Where(`EXISTS (SELECT 1 FROM assignments AS a WHERE `+actors+` AND (
+			a.target_id = t.id AND a.target_type = 'project' AND NOT a.inherited
+			OR a.inherited AND a.target_id IN (t.domain_id, t.parent_id)))`, userID, userID)
+	}
+	return list, q.Scan(ctx)
+}
+
+// UsersIn implements identity.Store.
+func (s *Store) UsersIn(ctx context.Context, groupID string, f []db.Filter) ([]identity.User, error) {
+	list := []identity.User{}
+	t := s.Users().(*table[identity.User])
+	q, err := db.ApplyFilters(t.from(s.db.Query(ctx), &list), f, t.filters())
+	if err != nil {
+		return nil, err
+	}
+	return list, q.Where("t.id IN (SELECT user_id FROM memberships WHERE group_id = ?)", groupID).Order("t.name").Scan(ctx)
+}
+
+// GroupsOf implements identity.Store.
+func (s *Store) GroupsOf(ctx context.Context, userID string, f []db.Filter) ([]identity.Group, error) {
+	list := []identity.Group{}
+	t := s.Groups().(*table[identity.Group])
+	q, err := db.ApplyFilters(t.from(s.db.Query(ctx), &list), f, t.filters())
+	if err != nil {
+		return nil, err
+	}
+	return list, q.Where("t.id IN (SELECT group_id FROM memberships WHERE user_id = ?)", userID).Order("t.name").Scan(ctx)
+}
+
+// AddMember implements identity.Store.
+func (s *Store) AddMember(ctx context.Context, groupID, userID string) error {
+	return each(run(ctx, s.db.Query(ctx), "INSERT INTO memberships (group_id, user_id) VALUES (?, ?) ON CONFLICT DO NOTHING", groupID, userID))
+}
+
+// RemoveMember implements identity.Store.
+func (s *Store) RemoveMember(ctx context.Context, groupID, userID string) error {
+	res, err := s.db.Query(ctx).NewRaw("DELETE FROM memberships WHERE group_id = ? AND user_id = ?", groupID, userID).Exec(ctx)
+	return db.CAS(res, err, fault.NotFoundf("User '%s' not found in group '%s'.", userID, groupID))
+}
+
+// IsMember implements identity.Store.
+func (s *Store) IsMember(ctx context.Context, groupID, userID string) (bool, error) {
+	return s.db.Query(ctx).NewSelect().TableExpr("memberships").Where("group_id = ? AND user_id = ?", groupID, userID).Exists(ctx)
+}
+
+// Implications implements identity.Store.
+func (s *Store) Implications(ctx context.Context) ([]identity.Implication, error) {
+	var list []identity.Implication
+	err := s.db.Query(ctx).NewSelect().Model(&list).ModelTableExpr("implications AS t").Order("prior_id", "implied_id").Scan(ctx)
+	return list, err
+}
+
+// AddImplication implements identity.Store.
+func (s *Store) AddImplication(ctx context.Context, i identity.Implication) error {
+	return each(run(ctx, s.db.Query(ctx), "INSERT INTO implications (prior_id, implied_id) VALUES (?, ?) ON CONFLICT DO NOTHING", i.PriorID, i.ImpliedID))
+}
+
+// RemoveImplication implements identity.Store.
+func (s *Store) RemoveImplication(ctx context.Context, i identity.Implication) error {
+	return each(run(ctx, s.db.Query(ctx), "DELETE FROM implications WHERE prior_id = ? AND implied_id = ?", i.PriorID, i.ImpliedID))
+}
+
+// Assign implements identity.Store.
+func (s *Store) Assign(ctx context.Context, a identity.Assignment) error {
+	return each(run(ctx, s.db.Query(ctx),
+		"INSERT INTO assignments (actor_type, actor_id, target_type, target_id, role_id, inherited) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+		a.ActorType, a.ActorID, a.TargetType, a.TargetID, a.RoleID, a.Inherited))
+}
+
+const oneAssignment = "actor_type = ? AND actor_id = ? AND target_type = ? AND target_id = ? AND role_id = ? AND inherited = ?"
+
+// Unassign implements identity.Store.
+func (s *Store) Unassign(ctx context.Context, a identity.Assignment) error {
+	res, err := s.db.Query(ctx).NewRaw("DELETE FROM assignments WHERE "+oneAssignment,
+		a.ActorType, a.ActorID, a.TargetType, a.TargetID, a.RoleID, a.Inherited).Exec(ctx)
+	return db.CAS(res, err, fault.NotFoundf("Could not find role assignment with role: %s, user or group: %s, project, domain, or system: %s.",
+		a.RoleID, a.ActorID, a.TargetID))
+}
+
+// HasAssignment implements identity.Store.
+func (s *Store) HasAssignment(ctx context.Context, a identity.Assignment) (bool, error) {
+	return s.db.Query(ctx).NewSelect().TableExpr("assignments").Where(oneAssignment,
+		a.ActorType, a.ActorID, a.TargetType, a.TargetID, a.RoleID, a.Inherited).Exists(ctx)
+}
+
+// Assignments implements identity.Store.
+func (s *Store) Assignments(ctx context.Context, f identity.AssignmentFilter) ([]identity.Assignment, error) {
+	list := []identity.Assignment{}
+	q := s.db.Query(ctx).NewSelect().Model(&list).ModelTableExpr("assignments AS t").Order("target_id", "actor_id", "role_id")
+	if f.ActorType != "" {
+		q = q.Where("actor_type = ?", f.ActorType)
+	}
+	if len(f.ActorIDs) > 0 {
+		q = q.Where("actor_id IN (?)", bun.List(f.ActorIDs))
+	}
+	if f.TargetType != "" {
+		q = q.Where("target_type = ?", f.TargetType)
+	}
+	if len(f.TargetIDs) > 0 {
+		q = q.Where("target_id IN (?)", bun.List(f.TargetIDs))
+	}
+	if f.RoleID != "" {
+		q = q.Where("role_id = ?", f.RoleID)
+	}
+	if f.Inherited != nil {
+		q = q.Where("inherited = ?", *f.Inherited)
+	}
+	return list, q.Scan(ctx)
+}
