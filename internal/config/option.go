@@ -202,7 +202,7 @@ func (o *option) setList(items []string) {
 // seconds makes a duration of a number of seconds.
 func seconds(f float64) (time.Duration, error) {
 	const most = float64(1<<63-1) / float64(time.Second)
-	if !(f > -most && f < most) { // written so that it refuses NaN too
+	if !(math.Abs(f) < most) { // written so that it refuses NaN too
 		return 0, fmt.Errorf("out of range")
 	}
 	return time.Duration(f * float64(time.Second)), nil

@@ -94,9 +94,9 @@ func NewEnforcer(service string, defaults ...[]Rule) (*Enforcer, error) {
 	}
 	// In a file a dangling reference is the operator's and only denies; among
 	// the defaults it is a mistake in the program.
-	for _, d := range t.dangling() {
+	if d := t.dangling(); len(d) > 0 {
 		return nil, fmt.Errorf("policy of %s: rule %q refers to rule %q, which is not defined; the nearest known is %q",
-			service, d.from.name, d.ref, nearest.Of(d.ref, t.names()))
+			service, d[0].from.name, d[0].ref, nearest.Of(d[0].ref, t.names()))
 	}
 	e.inForce.Store(&t)
 	return e, nil

@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"nubo/internal/auth"
@@ -275,4 +276,36 @@ func FuzzLoadYAML(f *testing.F) {
 			t.Fatal("a file that was refused changed a rule")
 		}
 	})
+}
+
+// TestLoadWhileChecking is for the race detector; besides, a check sees one
+// file or the other, never a mixture.
+func TestLoadWhileChecking(t *testing.T) {
+	t.Parallel()
+	e := enforcer(t, "a", "@", "b", "!", "either", "rule:a and not rule:b or rule:b and not rule:a")
+	var readers sync.WaitGroup
+	stop := make(chan struct{})
+	for range 2 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if !e.Check(memberCtx, "either", nil) {
+					t.Error("a check saw half a file")
+					return
+				}
+			}
+		})
+	}
+	for i := range 200 {
+		file := []string{"a: '@'\nb: '!'", "a: '!'\nb: '@'"}[i%2]
+		if err := e.LoadYAML([]byte(file), "p.yaml"); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	readers.Wait()
 }
