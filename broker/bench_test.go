@@ -158,7 +158,6 @@ func BenchmarkClientPingPong(b *testing.B) {
 	}
 }
 
-
 // TestAllocations holds what a transient message may allocate on its way
 // through: the message, and the block of its properties and body.
 func TestAllocations(t *testing.T) { // not parallel: it counts all there are
