@@ -4,6 +4,7 @@ package api
 
 import (
 	"embed"
+	"encoding/json"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -136,15 +137,16 @@ func show[T any](w http.ResponseWriter, r *http.Request, status int, name string
 // body decodes the request's only object: known keys into v, and gives the
 // others, which Keystone keeps for the client.
 func body(r *http.Request, name string, v any, known ...string) (map[string]any, error) {
-	in := map[string]any{name: v}
-	var all map[string]map[string]any
+	var all map[string]json.RawMessage
 	if err := httpx.Decode(r, &all); err != nil {
 		return nil, err
 	}
-	if err := httpx.Decode(r, &in); err != nil {
-		return nil, err
+	var extra map[string]any
+	for _, into := range []any{v, &extra} {
+		if err := json.Unmarshal(all[name], into); err != nil { // the schema let it pass
+			return nil, fault.Invalidf("Invalid input for field '%s'.", name).WithCause(err)
+		}
 	}
-	extra := all[name]
 	for _, k := range append(known, "id", "links") {
 		delete(extra, k)
 	}

@@ -15,13 +15,13 @@ import (
 func (s *Store) ProjectsOf(ctx context.Context, userID string, domains bool) ([]identity.Project, error) {
 	list := []identity.Project{}
 	actors := "(a.actor_id = ? OR a.actor_id IN (SELECT group_id FROM memberships WHERE user_id = ?))"
-	q := s.db.Query(ctx).NewSelect().Model(&list).ModelTableExpr("projects AS t").Where("t.is_domain = ?", domains).Order("t.name")
+	q := s.db.Query(ctx).NewSelect().Model(&list).ModelTableExpr("projects AS ?TableAlias").Where("?TableAlias.is_domain = ?", domains).OrderExpr("?TableAlias.name")
 	if domains {
-		q = q.Where("EXISTS (SELECT 1 FROM assignments AS a WHERE a.target_id = t.id AND a.target_type = 'domain' AND NOT a.inherited AND "+actors+")", userID, userID)
+		q = q.Where("EXISTS (SELECT 1 FROM assignments AS a WHERE a.target_id = ?TableAlias.id AND a.target_type = 'domain' AND NOT a.inherited AND "+actors+")", userID, userID)
 	} else {
 		q = q.Where(`EXISTS (SELECT 1 FROM assignments AS a WHERE `+actors+` AND (
-			a.target_id = t.id AND a.target_type = 'project' AND NOT a.inherited
-			OR a.inherited AND a.target_id IN (t.domain_id, t.parent_id)))`, userID, userID)
+			a.target_id = ?TableAlias.id AND a.target_type = 'project' AND NOT a.inherited
+			OR a.inherited AND a.target_id IN (?TableAlias.domain_id, ?TableAlias.parent_id)))`, userID, userID)
 	}
 	return list, q.Scan(ctx)
 }
@@ -34,7 +34,7 @@ func (s *Store) UsersIn(ctx context.Context, groupID string, f []db.Filter) ([]i
 	if err != nil {
 		return nil, err
 	}
-	return list, q.Where("t.id IN (SELECT user_id FROM memberships WHERE group_id = ?)", groupID).Order("t.name").Scan(ctx)
+	return list, q.Where("?TableAlias.id IN (SELECT user_id FROM memberships WHERE group_id = ?)", groupID).OrderExpr("?TableAlias.name").Scan(ctx)
 }
 
 // GroupsOf implements identity.Store.
@@ -45,7 +45,7 @@ func (s *Store) GroupsOf(ctx context.Context, userID string, f []db.Filter) ([]i
 	if err != nil {
 		return nil, err
 	}
-	return list, q.Where("t.id IN (SELECT group_id FROM memberships WHERE user_id = ?)", userID).Order("t.name").Scan(ctx)
+	return list, q.Where("?TableAlias.id IN (SELECT group_id FROM memberships WHERE user_id = ?)", userID).OrderExpr("?TableAlias.name").Scan(ctx)
 }
 
 // AddMember implements identity.Store.
@@ -67,7 +67,7 @@ func (s *Store) IsMember(ctx context.Context, groupID, userID string) (bool, err
 // Implications implements identity.Store.
 func (s *Store) Implications(ctx context.Context) ([]identity.Implication, error) {
 	var list []identity.Implication
-	err := s.db.Query(ctx).NewSelect().Model(&list).ModelTableExpr("implications AS t").Order("prior_id", "implied_id").Scan(ctx)
+	err := s.db.Query(ctx).NewSelect().Model(&list).ModelTableExpr("implications AS ?TableAlias").Order("prior_id", "implied_id").Scan(ctx)
 	return list, err
 }
 
@@ -107,7 +107,7 @@ func (s *Store) HasAssignment(ctx context.Context, a identity.Assignment) (bool,
 // Assignments implements identity.Store.
 func (s *Store) Assignments(ctx context.Context, f identity.AssignmentFilter) ([]identity.Assignment, error) {
 	list := []identity.Assignment{}
-	q := s.db.Query(ctx).NewSelect().Model(&list).ModelTableExpr("assignments AS t").Order("target_id", "actor_id", "role_id")
+	q := s.db.Query(ctx).NewSelect().Model(&list).ModelTableExpr("assignments AS ?TableAlias").Order("target_id", "actor_id", "role_id")
 	if f.ActorType != "" {
 		q = q.Where("actor_type = ?", f.ActorType)
 	}

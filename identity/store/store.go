@@ -168,7 +168,7 @@ func (s *Store) PurgeRevoked(ctx context.Context, now time.Time) error {
 type table[T any] struct {
 	s       *Store
 	name    string
-	noun    string
+	noun    string   // in texts; also what bun calls the table, after the type's name
 	columns []string // that may be filtered and sorted by
 	id      func(*T) string
 	taken   func(*T) string                              // the words for a name that is taken
@@ -176,7 +176,7 @@ type table[T any] struct {
 }
 
 func (t *table[T]) from(q bun.IDB, model any) *bun.SelectQuery {
-	return q.NewSelect().Model(model).ModelTableExpr("? AS t", bun.Ident(t.name))
+	return q.NewSelect().Model(model).ModelTableExpr("? AS ?TableAlias", bun.Ident(t.name))
 }
 
 func (t *table[T]) filters() map[string]string {
@@ -194,7 +194,7 @@ func (t *table[T]) notFound(id string) error {
 // Get implements identity.Table.
 func (t *table[T]) Get(ctx context.Context, id string) (*T, error) {
 	v := new(T)
-	err := t.from(t.s.db.Query(ctx), v).Where("t.id = ?", id).Scan(ctx)
+	err := t.from(t.s.db.Query(ctx), v).Where("?TableAlias.id = ?", id).Scan(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, t.notFound(id)
 	}
@@ -222,7 +222,7 @@ func (t *table[T]) List(ctx context.Context, p db.Page, f []db.Filter) ([]T, err
 	if err != nil {
 		return nil, err
 	}
-	if q, err = p.Apply(ctx, q, t.s.db.Query(ctx), db.Keyset{Table: t.name, Alias: "t"}); err != nil {
+	if q, err = p.Apply(ctx, q, t.s.db.Query(ctx), db.Keyset{Table: t.name, Alias: t.noun}); err != nil {
 		return nil, err
 	}
 	return list, q.Scan(ctx)
@@ -236,7 +236,7 @@ func (t *table[T]) Create(ctx context.Context, v *T) error {
 
 // Update implements identity.Table.
 func (t *table[T]) Update(ctx context.Context, v *T) error {
-	res, err := t.s.db.Query(ctx).NewUpdate().Model(v).ModelTableExpr("? AS t", bun.Ident(t.name)).Where("t.id = ?", t.id(v)).Exec(ctx)
+	res, err := t.s.db.Query(ctx).NewUpdate().Model(v).ModelTableExpr("? AS ?TableAlias", bun.Ident(t.name)).Where("?TableAlias.id = ?", t.id(v)).Exec(ctx)
 	if err != nil {
 		return t.conflict(err, v)
 	}
