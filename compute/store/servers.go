@@ -292,24 +292,15 @@ func (s *Store) filter(ctx context.Context, q *bun.SelectQuery, f compute.Server
 	}
 	for column, pattern := range map[string]string{"name": f.Name, "description": f.Description} {
 		if pattern != "" {
-			q = s.matches(q, column, pattern)
+			q = s.db.Matches(q, column, pattern, false)
 		}
 	}
 	for _, pattern := range []string{f.IP, f.IP6} {
 		if pattern != "" { // ^ and $ mean an address, which is a line
-			q = s.matches(q, "ips", linewise(pattern, s.isPostgres()))
+			q = s.db.Matches(q, "ips", pattern, true)
 		}
 	}
 	return filterTags(q, f)
-}
-
-// linewise makes ^ and $ of an expression match at lines, in either engine's
-// words.
-func linewise(pattern string, postgres bool) string {
-	if postgres {
-		return "(?n)" + pattern
-	}
-	return "(?m)" + pattern
 }
 
 // filterTags filters by tags and metadata. Both are kept as JSON texts, whose

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect"
 
 	"nubo/compute"
 	"nubo/internal/clock"
@@ -147,8 +146,6 @@ func micro(t *time.Time) *time.Time {
 	m := db.Micro(*t)
 	return &m
 }
-
-func (s *Store) isPostgres() bool { return s.db.Dialect() == dialect.PG }
 
 // jsonText is a string as JSON writes it.
 func jsonText(s string) string {
