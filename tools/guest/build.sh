@@ -89,10 +89,10 @@ if [ ! -e "$kept" ]; then
   add_programs "$R" /usr/sbin/{dropbear,resize2fs,mke2fs,blkid,sfdisk,fdisk} /usr/bin/{dbclient,dropbearkey,lsblk,partx}
   rm -f "$R"/bin/{fdisk,mke2fs,lsblk,blkid}   # the real ones, not busybox's
   ln -s mke2fs "$R/usr/sbin/mkfs.ext4"
-  add_modules "$R" virtio_pci virtio_blk virtio_net virtio_rng virtio_balloon virtio_console button \
+  add_modules "$R" virtio_pci virtio_blk virtio_net virtio_rng virtio_balloon virtio_console button evdev \
     isofs vfat nls_cp437 nls_ascii nls_utf8 xfs
   cp -r "$HERE/root/." "$R/"
-  chmod 755 "$R"/etc/init.d/* "$R/etc/udhcpc/default.script" "$R/usr/bin/sudo"
+  chmod 755 "$R"/etc/init.d/* "$R/etc/udhcpc/default.script" "$R/etc/acpi/PWRF/00000080" "$R/usr/bin/sudo"
   printf 'root:*:19000::::::\ncirros:%s:19000::::::\n' "$(openssl passwd -6 gocubsgo)" > "$R/etc/shadow"
   chmod 600 "$R/etc/shadow"
 

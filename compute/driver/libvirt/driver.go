@@ -19,6 +19,7 @@ package libvirt
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -27,6 +28,8 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
@@ -198,16 +201,19 @@ func (d *Driver) Hypervisor(ctx context.Context) (driver.Hypervisor, error) {
 		if err != nil {
 			return err
 		}
-		_, memoryKB, cpus, _, _, _, _, _, err := lv.NodeGetInfo()
-		if err != nil {
-			return err
-		}
-		h.Version, h.VCPUs, h.MemoryMB = int(version), int(cpus), int(memoryKB>>10)
-		h.UsedMemoryMB, err = usedMemory(lv)
+		_, _, cpus, _, _, _, _, _, err := lv.NodeGetInfo()
+		h.Version, h.VCPUs = int(version), int(cpus)
 		return err
 	})
 	if err != nil {
 		return h, fmt.Errorf("describe the hypervisor: %w", err)
+	}
+	meminfo, err := os.ReadFile("/proc/meminfo")
+	if err == nil {
+		h.MemoryMB, h.UsedMemoryMB, err = memory(meminfo)
+	}
+	if err != nil {
+		return h, fmt.Errorf("read the host's memory: %w", err)
 	}
 	caps, err := d.capabilities(ctx)
 	if err != nil {
@@ -225,26 +231,20 @@ func (d *Driver) Hypervisor(ctx context.Context) (driver.Hypervisor, error) {
 	return h, nil
 }
 
-// usedMemory is the host's memory in MiB that is neither free nor a cache.
-func usedMemory(lv *golibvirt.Libvirt) (int, error) {
-	const allCells = -1
-	_, n, err := lv.NodeGetMemoryStats(0, allCells, 0)
-	if err != nil {
-		return 0, err
-	}
-	stats, _, err := lv.NodeGetMemoryStats(n, allCells, 0)
-	if err != nil {
-		return 0, err
-	}
-	var used int64
-	for _, s := range stats {
-		if s.Field == "total" {
-			used += int64(s.Value)
-		} else {
-			used -= int64(s.Value)
+// memory gives the host's total and used memory in MiB. libvirt would add up
+// NUMA nodes, which leave memory out on machines whose memory grew.
+func memory(meminfo []byte) (total, used int, err error) {
+	kib := map[string]int{}
+	for line := range strings.Lines(string(meminfo)) {
+		if f := strings.Fields(line); len(f) >= 2 {
+			kib[strings.TrimSuffix(f[0], ":")], _ = strconv.Atoi(f[1])
 		}
 	}
-	return int(used >> 10), nil
+	total, available := kib["MemTotal"], kib["MemAvailable"]
+	if total == 0 || available == 0 {
+		return 0, 0, errors.New("/proc/meminfo tells no memory")
+	}
+	return total >> 10, (total - available) >> 10, nil
 }
 
 // cpuInfo is Nova's cpu_info document.

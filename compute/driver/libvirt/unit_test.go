@@ -333,6 +333,16 @@ func TestPowerStates(t *testing.T) {
 	testx.Equal(t, p.learn("foreign", 0, true), false)
 }
 
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	total, used, err := memory([]byte("MemTotal:  4194304 kB\nMemFree: 1 kB\nMemAvailable:  1048576 kB\nodd\n"))
+	testx.NoErr(t, err)
+	testx.Equal(t, []int{total, used}, []int{4096, 3072})
+	if _, _, err := memory([]byte("MemTotal: x kB\n")); err == nil {
+		t.Fatal("took it")
+	}
+}
+
 func TestNoLibvirtd(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()

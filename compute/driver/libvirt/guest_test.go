@@ -1,0 +1,443 @@
+package libvirt
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+	"golang.org/x/crypto/ssh"
+
+	"nubo/compute/driver"
+	"nubo/internal/testx"
+)
+
+// inNamespace marks the child that has a network and mount namespace of its own.
+const inNamespace = "NUBO_TEST_IN_NAMESPACE"
+
+// bootLimit bounds a broken boot: emulated, on a busy machine.
+const bootLimit = 5 * time.Minute
+
+// userData tells on the console, line by line, which disks and interfaces
+// come and go.
+const userData = `#!/bin/sh
+(seen=
+while sleep 0.2; do
+  now=$(for d in /sys/block/vd*; do echo "disk ${d##*/} $(cat $d/serial)"; done; for n in /sys/class/net/*; do echo "nic $(cat $n/address)"; done)
+  [ "$now" = "$seen" ] && continue
+  echo "devices: $(echo $now)" > /dev/console
+  seen=$now
+done) &
+`
+
+// TestGuest boots nubo-mini under a libvirtd of its own and takes it through
+// its life. It runs as a child in its own namespaces, so that no process,
+// mount or interface outlives it.
+func TestGuest(t *testing.T) {
+	if os.Getenv(inNamespace) == "" {
+		runInNamespace(t)
+		return
+	}
+	l := newLab(t)
+	t.Run("hypervisor", l.hypervisor)
+	l.spawn(t)
+	t.Run("ssh", l.ssh)
+	t.Run("volume", l.volume)
+	t.Run("interface", l.interfaces)
+	t.Run("power", l.power)
+	t.Run("libvirtd dies", l.libvirtdDies)
+	t.Run("foreign domains", l.foreign)
+	t.Run("destroy", l.destroy)
+}
+
+func runInNamespace(t *testing.T) {
+	if testing.Short() {
+		t.Skip("NOT RUN: no real guest is booted with -short")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("NOT RUN: booting a real guest needs root")
+	}
+	for _, tool := range []string{"libvirtd", "qemu-system-x86_64", "qemu-nbd", "unshare", "ip", "busybox"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("NOT RUN: %s is missing; install the packages in tools/packages/compute.txt", tool)
+		}
+	}
+	image := t.TempDir()
+	if out, err := exec.Command("../../../tools/guest/build.sh", image).CombinedOutput(); err != nil {
+		t.Skipf("NOT RUN: the test guest cannot be built: %s", out)
+	}
+	cmd := exec.Command("unshare", "--net", "--mount", "--propagation", "private",
+		os.Args[0], "-test.run=^TestGuest$", "-test.v", "-test.timeout=20m")
+	cmd.Env = append(os.Environ(), inNamespace+"="+filepath.Join(image, "nubo-mini.qcow2"))
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatalf("in the namespace: %v", err)
+	}
+}
+
+// lab is a host with one server.
+type lab struct {
+	d      *Driver
+	server driver.Server
+	events <-chan driver.Event
+	disk   driver.Disk // a volume, served by qemu-nbd
+	key    ssh.Signer  // the server's key pair
+}
+
+func newLab(t *testing.T) *lab {
+	run(t, "ip", "link", "set", "lo", "up")
+	for _, tap := range []string{"tap0", "tap1"} {
+		run(t, "ip", "tuntap", "add", tap, "mode", "tap")
+		run(t, "ip", "link", "set", tap, "up")
+	}
+	root, err := os.MkdirTemp("", "nubo-libvirt") // short: it becomes a socket's path
+	testx.NoErr(t, err)
+	serveDHCP(t, root)
+	d := New(Config{Socket: PrivateSocket(root), ManageDaemon: true, StateDir: root,
+		InstancesPath: filepath.Join(root, "instances"), ImageCachePath: filepath.Join(root, "images"),
+		VirtType: "auto", Hostname: "compute1", HostIP: netip.MustParseAddr("192.0.2.1"),
+		Log: slog.New(slog.NewTextHandler(testWriter{t}, nil))})
+	t.Cleanup(func() {
+		testx.NoErr(t, d.Purge(context.Background()))
+		testx.Equal(t, d.daemon.proc.PID(), 0)
+		testx.NoErr(t, os.RemoveAll(root))
+	})
+	took(t, "start libvirtd and connect", func() { testx.NoErr(t, d.Setup(t.Context())) })
+	ctx, cancel := context.WithCancel(context.Background())
+	events, err := d.Events(ctx)
+	testx.NoErr(t, err)
+	t.Cleanup(func() { // before Purge: nothing may ask libvirtd back
+		cancel()
+		for range events {
+		}
+	})
+	image := os.Getenv(inNamespace)
+	_, private, err := ed25519.GenerateKey(nil)
+	testx.NoErr(t, err)
+	key, err := ssh.NewSignerFromKey(private)
+	testx.NoErr(t, err)
+	public := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key.PublicKey())))
+	return &lab{d: d, key: key, events: events, disk: newVolume(t, root), server: driver.Server{
+		ID: testID, InstanceName: "instance-00000001", Name: "web", ProjectID: "project", UserID: "user", FlavorName: "m1.tiny",
+		VCPUs: 1, MemoryMB: 192, RootGB: 1,
+		Interfaces: []driver.Interface{{PortID: "p0", MAC: "fa:16:3e:00:00:01", Device: "tap0", MTU: 1450}},
+		Image: &driver.Image{ID: "nubo-mini", Format: "qcow2", Fetch: func(_ context.Context, path string) error {
+			return exec.Command("cp", image, path).Run()
+		}},
+		ConfigDrive: map[string][]byte{
+			"openstack/latest/meta_data.json": []byte(`{"uuid": "` + testID + `", "hostname": "web.novalocal", "public_keys": {"k": "` + public + `"}}`),
+			"openstack/latest/user_data":      []byte(userData)},
+	}}
+}
+
+// guestAddress is what DHCP gives the guest on tap0.
+const guestAddress = "192.0.2.10"
+
+func serveDHCP(t *testing.T, root string) {
+	run(t, "ip", "addr", "add", "192.0.2.1/24", "dev", "tap0")
+	leases, conf := filepath.Join(root, "leases"), filepath.Join(root, "udhcpd.conf")
+	testx.NoErr(t, os.WriteFile(leases, nil, 0o600))
+	testx.NoErr(t, os.WriteFile(conf, fmt.Appendf(nil, "start %s\nend %s\ninterface tap0\nlease_file %s\npidfile %s.pid\noption subnet 255.255.255.0\n",
+		guestAddress, guestAddress, leases, leases), 0o600))
+	cmd := exec.Command("busybox", "udhcpd", "-f", conf)
+	testx.NoErr(t, cmd.Start())
+	t.Cleanup(func() {
+		testx.NoErr(t, cmd.Process.Kill())
+		_ = cmd.Wait() // killed
+	})
+}
+
+// ssh logs in with the server's key and checks who one is, and who with sudo.
+func (l *lab) ssh(t *testing.T) {
+	client, err := ssh.Dial("tcp", guestAddress+":22", &ssh.ClientConfig{User: "cirros",
+		HostKeyAlgorithms: []string{ssh.KeyAlgoED25519}, // what the guest has; it would make others first
+		Auth:              []ssh.AuthMethod{ssh.PublicKeys(l.key)}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
+	testx.NoErr(t, err)
+	defer client.Close()
+	session, err := client.NewSession()
+	testx.NoErr(t, err)
+	defer session.Close()
+	out, err := session.CombinedOutput("id -un; sudo id -un; sudo sh -c 'echo \"$0\"' \"it's\"")
+	testx.NoErr(t, err)
+	testx.Equal(t, string(out), "cirros\nroot\nit's\n")
+}
+
+func newVolume(t *testing.T, root string) driver.Disk {
+	const id = "0b5e7a8e-1111-4222-8333-944445555666"
+	path, socket := filepath.Join(root, "volume"), filepath.Join(root, "nbd")
+	testx.NoErr(t, os.WriteFile(path, nil, 0o600))
+	testx.NoErr(t, os.Truncate(path, gib))
+	cmd := exec.Command("qemu-nbd", "--format=raw", "--socket="+socket, "--export-name="+id, "--shared=4", "--persistent", path)
+	testx.NoErr(t, cmd.Start())
+	t.Cleanup(func() {
+		testx.NoErr(t, cmd.Process.Kill())
+		_ = cmd.Wait() // killed
+	})
+	testx.Eventually(t, "the volume is served", func() bool { return dials(socket) })
+	return driver.Disk{VolumeID: id, Serial: id, Device: "vdb", BootIndex: -1,
+		Connection: driver.Connection{Type: "nbd", Data: driver.ConnectionData{Socket: socket, Export: id, Format: "raw"}}}
+}
+
+// testWriter sends a log to the test's.
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Log(string(bytes.TrimSpace(p)))
+	return len(p), nil
+}
+
+func run(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", strings.Join(args, " "), err, out)
+	}
+}
+
+// took logs how long a step took; it is no assertion.
+func took(t *testing.T, what string, do func()) {
+	t.Helper()
+	start := time.Now()
+	do()
+	t.Logf("TOOK %s: %.2f s", what, time.Since(start).Seconds())
+}
+
+func (l *lab) console(t *testing.T) string {
+	t.Helper()
+	text, err := l.d.ConsoleLog(t.Context(), testID, 0)
+	testx.NoErr(t, err)
+	return string(text)
+}
+
+// waitConsole waits until the console satisfies ok.
+func (l *lab) waitConsole(t *testing.T, what string, ok func(text string) bool) {
+	t.Helper()
+	deadline := time.Now().Add(bootLimit)
+	for !ok(l.console(t)) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never on the console: %s\n%s", what, l.console(t))
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func (l *lab) waitReady(t *testing.T, boots int) {
+	t.Helper()
+	took(t, fmt.Sprintf("boot %d to READY", boots), func() {
+		t.Helper()
+		l.waitConsole(t, fmt.Sprintf("READY %d times", boots), func(text string) bool {
+			return strings.Count(text, "nubo-mini READY") >= boots
+		})
+	})
+}
+
+// lastDevices is the guest's newest word on what it has.
+func lastDevices(text string) string {
+	at := strings.LastIndex(text, "devices: ")
+	if at < 0 {
+		return ""
+	}
+	line, _, _ := strings.Cut(text[at:], "\n")
+	return line
+}
+
+func (l *lab) state(t *testing.T) driver.PowerState {
+	t.Helper()
+	g, err := l.d.Get(t.Context(), testID)
+	testx.NoErr(t, err)
+	return g.State
+}
+
+func (l *lab) noEvent(t *testing.T) {
+	t.Helper()
+	select {
+	case e := <-l.events:
+		t.Fatalf("event %+v of what the driver did itself", e)
+	default:
+	}
+}
+
+func (l *lab) hypervisor(t *testing.T) {
+	h, err := l.d.Hypervisor(t.Context())
+	testx.NoErr(t, err)
+	t.Logf("%+v", h)
+	if h.VCPUs < 1 || h.MemoryMB < 512 || h.UsedMemoryMB < 1 || h.UsedMemoryMB > h.MemoryMB || h.DiskGB < 1 ||
+		h.Version < 1000000 || h.Type != "QEMU" || h.Hostname != "compute1" || !strings.Contains(h.CPUInfo, `"arch":"x86_64"`) {
+		t.Fatalf("got %+v", h)
+	}
+}
+
+func (l *lab) spawn(t *testing.T) {
+	_, err := l.d.Get(t.Context(), testID)
+	testx.ErrIs(t, err, driver.ErrNoGuest)
+	took(t, "spawn", func() { testx.NoErr(t, l.d.Spawn(t.Context(), l.server, nil)) })
+	testx.NoErr(t, l.d.Spawn(t.Context(), l.server, nil))
+	guests, err := l.d.List(t.Context())
+	testx.NoErr(t, err)
+	testx.Equal(t, guests, []driver.Guest{{ID: testID, Name: "instance-00000001", State: driver.Running}})
+	l.waitReady(t, 1)
+	if text := l.console(t); !strings.Contains(text, "datasource=config-drive instance-id="+testID+" hostname=web") {
+		t.Fatalf("the guest did not read its config drive:\n%s", text)
+	}
+	lines, err := l.d.ConsoleLog(t.Context(), testID, 2)
+	testx.NoErr(t, err)
+	if n := strings.Count(strings.TrimSuffix(string(lines), "\n"), "\n"); n != 1 {
+		t.Fatalf("two lines of console: %q", lines)
+	}
+}
+
+func (l *lab) volume(t *testing.T) {
+	// A virtio disk's serial has 20 characters.
+	seen := "disk vdc " + l.disk.Serial[:20]
+	for range 2 {
+		took(t, "attach a volume", func() { testx.NoErr(t, l.d.AttachVolume(t.Context(), testID, l.disk)) })
+	}
+	l.waitConsole(t, "the new disk", func(text string) bool { return strings.Contains(lastDevices(text), seen) })
+	for range 2 {
+		took(t, "detach a volume", func() { testx.NoErr(t, l.d.DetachVolume(t.Context(), testID, l.disk)) })
+	}
+	l.waitConsole(t, "the disk goes", func(text string) bool { return !strings.Contains(lastDevices(text), seen) })
+}
+
+func (l *lab) interfaces(t *testing.T) {
+	nic := driver.Interface{PortID: "p1", MAC: "fa:16:3e:00:00:02", Device: "tap1", MTU: 1450}
+	for range 2 {
+		took(t, "attach an interface", func() { testx.NoErr(t, l.d.AttachInterface(t.Context(), testID, nic)) })
+	}
+	l.waitConsole(t, "the new interface", func(text string) bool { return strings.Contains(lastDevices(text), nic.MAC) })
+	for range 2 {
+		took(t, "detach an interface", func() { testx.NoErr(t, l.d.DetachInterface(t.Context(), testID, nic)) })
+	}
+	l.waitConsole(t, "the interface goes", func(text string) bool { return !strings.Contains(lastDevices(text), nic.MAC) })
+}
+
+func (l *lab) power(t *testing.T) {
+	ctx := t.Context()
+	for range 2 {
+		took(t, "stop", func() { testx.NoErr(t, l.d.Stop(ctx, testID)) })
+	}
+	testx.Equal(t, l.state(t), driver.Shutdown)
+
+	// A volume attached to a stopped server is there when it starts.
+	testx.NoErr(t, l.d.AttachVolume(ctx, testID, l.disk))
+	withVolume := l.server
+	withVolume.Disks = []driver.Disk{l.disk}
+	for range 2 {
+		took(t, "start", func() { testx.NoErr(t, l.d.Start(ctx, withVolume)) })
+	}
+	l.waitReady(t, 2)
+	testx.NoErr(t, l.d.DetachVolume(ctx, testID, l.disk))
+
+	took(t, "reboot, soft", func() { testx.NoErr(t, l.d.Reboot(ctx, l.server, false)) })
+	l.waitReady(t, 3)
+	took(t, "reboot, hard", func() { testx.NoErr(t, l.d.Reboot(ctx, l.server, true)) })
+	testx.Equal(t, l.state(t), driver.Running)
+
+	// It boots and does not hear the button: with little time, it is cut.
+	short, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	took(t, "stop with a limit of 1 s", func() { testx.NoErr(t, l.d.Stop(short, testID)) })
+	testx.Equal(t, l.state(t), driver.Shutdown)
+	l.noEvent(t)
+
+	testx.NoErr(t, l.d.Start(ctx, l.server))
+	testx.NoErr(t, l.d.withDomain(ctx, testID, cutPower)) // as virsh destroy does
+	testx.Equal(t, <-l.events, driver.Event{ID: testID, State: driver.Shutdown})
+	testx.NoErr(t, l.d.Start(ctx, l.server))
+	l.waitReady(t, 4)
+	l.noEvent(t)
+}
+
+func (l *lab) libvirtdDies(t *testing.T) {
+	pid := l.d.daemon.proc.PID()
+	testx.NoErr(t, syscall.Kill(pid, syscall.SIGKILL))
+	testx.Eventually(t, "libvirtd is started again and knows the guest", func() bool {
+		g, err := l.d.Get(t.Context(), testID)
+		return err == nil && g.State == driver.Running && l.d.daemon.proc.PID() != pid
+	})
+	testx.Eventually(t, "events flow again", func() bool {
+		testx.NoErr(t, l.d.withDomain(t.Context(), testID, cutPower))
+		select {
+		case e := <-l.events:
+			return e == driver.Event{ID: testID, State: driver.Shutdown}
+		default:
+			return false
+		}
+	})
+}
+
+func (l *lab) foreign(t *testing.T) {
+	const id = "11111111-2222-4333-8444-555555555555"
+	other := New(Config{Socket: l.d.cfg.Socket, InstancesPath: "/elsewhere", ImageCachePath: t.TempDir()})
+	other.virtType, other.cpuMode = "qemu", "maximum"
+	defer func() { testx.NoErr(t, other.Close()) }()
+	foreign := driver.Server{ID: id, InstanceName: "instance-00000009", VCPUs: 1, MemoryMB: 64}
+	text, err := domainXML(foreign, host{virtType: "qemu", cpuMode: "maximum", home: "/elsewhere"})
+	testx.NoErr(t, err)
+	testx.NoErr(t, other.conn.do(t.Context(), func(lv *golibvirt.Libvirt) error {
+		_, err := lv.DomainDefineXMLFlags(text, 0)
+		return err
+	}))
+	guests, err := l.d.List(t.Context())
+	testx.NoErr(t, err)
+	testx.Equal(t, len(guests), 1)
+	testx.NoErr(t, l.d.Destroy(t.Context(), id))
+	testx.NoErr(t, l.d.Stop(t.Context(), id))
+	g, err := other.Get(t.Context(), id)
+	testx.NoErr(t, err)
+	testx.Equal(t, g.State, driver.Shutdown)
+	testx.NoErr(t, other.removeDomain(t.Context(), id))
+}
+
+func (l *lab) destroy(t *testing.T) {
+	ctx := t.Context()
+	testx.NoErr(t, l.d.Start(ctx, l.server))
+	var qemu int
+	pids, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	testx.NoErr(t, err)
+	for _, p := range pids {
+		if text, err := os.ReadFile(p); err == nil && bytes.Contains(text, []byte(testID)) && bytes.Contains(text, []byte("qemu-system")) {
+			qemu, err = strconv.Atoi(strings.Split(p, "/")[2])
+			testx.NoErr(t, err)
+		}
+	}
+	if qemu == 0 {
+		t.Fatal("no QEMU process runs")
+	}
+	for range 2 {
+		took(t, "destroy", func() { testx.NoErr(t, l.d.Destroy(ctx, testID)) })
+	}
+	testx.ErrIs(t, syscall.Kill(qemu, 0), syscall.ESRCH)
+	_, err = l.d.Get(ctx, testID)
+	testx.ErrIs(t, err, driver.ErrNoGuest)
+	entries, err := os.ReadDir(l.d.cfg.InstancesPath)
+	testx.NoErr(t, err)
+	testx.Equal(t, len(entries), 0)
+	// What a kill in the middle of a spawn leaves is listed and removed.
+	testx.NoErr(t, os.Mkdir(l.d.dir(testID), 0o755))
+	guests, err := l.d.List(ctx)
+	testx.NoErr(t, err)
+	testx.Equal(t, guests, []driver.Guest{{ID: testID}})
+	testx.NoErr(t, l.d.Destroy(ctx, testID))
+	// A spawn that fails leaves nothing.
+	broken := l.server
+	broken.Interfaces = []driver.Interface{{MAC: "fa:16:3e:00:00:01", Device: "no-such-tap"}}
+	if err := l.d.Spawn(ctx, broken, nil); err == nil || !strings.Contains(err.Error(), "specified dev doesn't exist") {
+		t.Fatalf("spawned without its tap: %v", err)
+	}
+	guests, err = l.d.List(ctx)
+	testx.NoErr(t, err)
+	testx.Equal(t, len(guests), 0)
+	l.noEvent(t)
+}
