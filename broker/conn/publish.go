@@ -53,7 +53,6 @@ type target struct {
 	exchange, key string
 	gen           uint64
 	route         vhost.Route
-	err           *amqp.Error
 }
 
 // routeCache remembers targets by exchange, a zero octet and key.
@@ -215,20 +214,19 @@ func (ch *channel) resolve(t *target, headers []byte) (*target, *amqp.Error) {
 	vh := ch.c.vh
 	gen := vh.Generation()
 	if t.gen != gen || !t.route.ByKey {
-		t.gen = gen
-		t.err = ch.allow(user.Write, "exchange", t.exchange)
-		if t.err == nil {
-			t.route, t.err = vh.Route(t.exchange, match.Message{
-				Key: t.key, Headers: func() amqp.Table { return amqp.HeaderTable(headers) },
-			})
+		if err := ch.allow(user.Write, "exchange", t.exchange); err != nil {
+			return nil, err
 		}
-		if t.err == nil && t.route.Exchange.Internal {
-			t.err = amqp.Errorf(amqp.AccessRefused, "cannot publish to internal exchange '%s' in vhost '%s'", t.exchange, vh.Name)
+		route, err := vh.Route(t.exchange, match.Message{
+			Key: t.key, Headers: func() amqp.Table { return amqp.HeaderTable(headers) },
+		})
+		if err != nil {
+			return nil, err
 		}
-		if t.err != nil {
-			t.gen = 0 // never a generation: asked again next time
-			return nil, t.err
+		if route.Exchange.Internal {
+			return nil, amqp.Errorf(amqp.AccessRefused, "cannot publish to internal exchange '%s' in vhost '%s'", t.exchange, vh.Name)
 		}
+		t.gen, t.route = gen, route
 	}
 	if bytes.Contains(headers, []byte("CC")) {
 		return ch.copies(t, amqp.HeaderTable(headers))
