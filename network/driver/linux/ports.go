@@ -1,0 +1,82 @@
+package linux
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+
+	"nubo/internal/fault"
+	"nubo/network/driver"
+)
+
+var deviceForm = regexp.MustCompile(`^[a-zA-Z][0-9a-zA-Z-]{1,14}$`)
+
+// ApplyPort makes the port's tap, loads its rules and then plugs it.
+func (d *Driver) ApplyPort(ctx context.Context, p driver.Port) error {
+	if err := checkID("port", p.ID); err != nil {
+		return err
+	}
+	if err := checkID("network", p.NetworkID); err != nil {
+		return err
+	}
+	if !deviceForm.MatchString(p.Device) || p.Device != tapName(p.ID) {
+		return fault.Invalidf("port %s: the device must be %s, not %q", p.ID, tapName(p.ID), p.Device)
+	}
+	name := bridgeName(p.NetworkID)
+	bridge, err := d.host.link(name)
+	if err != nil {
+		return err
+	}
+	if bridge == nil {
+		return fault.NotFoundf("port %s: network %s is not on this host", p.ID, p.NetworkID)
+	}
+	tap, err := d.host.ensureTap(p.Device)
+	if err != nil {
+		return err
+	}
+	alias := d.alias(kindPort, p.ID)
+	if a := tap.Attrs().Alias; a != "" && a != alias {
+		return fault.Conflictf("port %s: interface %s belongs to %s", p.ID, p.Device, a)
+	}
+	if err := d.host.settle(tap, alias, p.MTU); err != nil {
+		return err
+	}
+	if p.Secure {
+		err = d.guard.applyPort(ctx, p, name)
+	} else {
+		err = d.guard.removePort(ctx, p.Device)
+	}
+	if err != nil {
+		return fmt.Errorf("guard port %s: %w", p.ID, err)
+	}
+	if err := d.host.enslave(tap, bridge); err != nil {
+		return err
+	}
+	if !p.AdminStateUp {
+		if err := d.host.nl.LinkSetDown(tap); err != nil {
+			return fmt.Errorf("take down %s: %w", p.Device, err)
+		}
+	}
+	return nil
+}
+
+// RemovePort removes the port's interface, then its rules.
+func (d *Driver) RemovePort(ctx context.Context, portID string) error {
+	if err := checkID("port", portID); err != nil {
+		return err
+	}
+	name := tapName(portID)
+	l, err := d.host.link(name)
+	if err != nil {
+		return err
+	}
+	if l != nil {
+		if a := l.Attrs().Alias; a != "" && a != d.alias(kindPort, portID) {
+			return nil // the name is another's: this port is gone
+		}
+		if err := d.host.linkDel(l); err != nil {
+			return err
+		}
+	}
+	return d.guard.removePort(ctx, name)
+}
