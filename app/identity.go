@@ -1,0 +1,85 @@
+package app
+
+import (
+	"context"
+
+	"nubo/identity"
+	identityapi "nubo/identity/api"
+	"nubo/identity/fernet"
+	identitystore "nubo/identity/store"
+	"nubo/internal/clock"
+	"nubo/internal/service"
+)
+
+// services is the catalog.
+func (s *settings) services() []identity.BootstrapService {
+	return []identity.BootstrapService{
+		{Type: "identity", Name: "keystone", URL: s.url(portIdentity, "/v3")},
+		{Type: "image", Name: "glance", URL: s.url(portImage, "")},
+		{Type: "compute", Name: "nova", URL: s.url(portCompute, "/v2.1")},
+		{Type: "placement", Name: "placement", URL: s.url(portPlacement, "")},
+		{Type: "network", Name: "neutron", URL: s.url(portNetwork, "")},
+		{Type: "volumev3", Name: "cinderv3", URL: s.url(portVolume, "/v3/$(project_id)s")},
+		{Type: "block-storage", Name: "cinder", URL: s.url(portVolume, "/v3/$(project_id)s")},
+	}
+}
+
+func (s *settings) keyRepository() string {
+	if s.identity.KeyRepository != "" {
+		return s.identity.KeyRepository
+	}
+	return s.path("fernet-keys")
+}
+
+// buildIdentity is the identity service.
+func (c *cloud) buildIdentity(ctx context.Context) (service.Service, error) {
+	url, err := c.database("identity")
+	if err != nil {
+		return nil, err
+	}
+	st, err := identitystore.Open(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := fernet.OpenRepository(c.set.keyRepository(), c.set.identity.MaxActiveKeys)
+	if err != nil {
+		return nil, err
+	}
+	svc := identity.New(c.set.identity, identity.Deps{Store: st, Keys: keys, Clock: clock.System, Log: c.module("identity")})
+	if err := svc.Bootstrap(ctx, identity.Bootstrap{
+		AdminPassword: c.sec.AdminPassword, SetAdminPassword: c.newAdminPassword, Region: c.set.def.Region,
+		Services: c.set.services(), ServiceUsers: c.sec.ServiceUsers,
+	}); err != nil {
+		return nil, err
+	}
+	rules, err := c.enforcer("identity", identityapi.Rules())
+	if err != nil {
+		return nil, err
+	}
+	api, err := c.api(portIdentity, identityapi.New(svc, rules, c.module("identity.api")), nil)
+	if err != nil {
+		return nil, err
+	}
+	return closing(api, st.Close), nil
+}
+
+type keysCommand struct {
+	Rotate keysRotate `cmd:"" help:"Make the staged Fernet key the one that seals tokens; those of before stay valid."`
+}
+
+type keysRotate struct {
+	options `embed:""`
+}
+
+// Run rotates the keys; running processes notice within a second.
+func (k keysRotate) Run() error {
+	s, err := load(k.options)
+	if err != nil {
+		return err
+	}
+	keys, err := fernet.OpenRepository(s.keyRepository(), s.identity.MaxActiveKeys)
+	if err != nil {
+		return err
+	}
+	return keys.Rotate()
+}
