@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -131,7 +132,7 @@ func (d *Driver) makeDisks(ctx context.Context, s driver.Server, progress func(s
 	progress("making disks")
 	if s.EphemeralGB > 0 {
 		err := makeFile(filepath.Join(dir, ephemeralFile), func(tmp string) error {
-			return qemuimg.Create(ctx, tmp, "qcow2", int64(s.EphemeralGB)*gib)
+			return formatted(ctx, tmp, int64(s.EphemeralGB)*gib, "mke2fs", "-q", "-F", "-t", "ext4", "-L", "ephemeral0")
 		})
 		if err != nil {
 			return err
@@ -139,7 +140,7 @@ func (d *Driver) makeDisks(ctx context.Context, s driver.Server, progress func(s
 	}
 	if s.SwapMB > 0 {
 		err := makeFile(filepath.Join(dir, swapFile), func(tmp string) error {
-			return qemuimg.Create(ctx, tmp, "raw", int64(s.SwapMB)<<20)
+			return formatted(ctx, tmp, int64(s.SwapMB)<<20, "mkswap")
 		})
 		if err != nil {
 			return err
@@ -208,6 +209,22 @@ func makeFile(path string, fill func(tmp string) error) error {
 		return err
 	}
 	return publish(tmp, path)
+}
+
+// formatted makes a sparse raw disk and has a program format it.
+func formatted(ctx context.Context, path string, size int64, program ...string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Truncate(size), f.Close()); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, program[0], append(program[1:], path)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", program[0], err, bytes.TrimSpace(out))
+	}
+	return nil
 }
 
 // publish makes a finished file durable under its name.

@@ -34,7 +34,9 @@ const (
 )
 
 // Volumes are served over NBD by a daemon that is started again when it
-// dies; the guest's requests wait for it this many seconds.
+// dies; the guest's requests wait for it this many seconds. Older libvirt
+// (9.0 for one) drops the element: there the guest gets I/O errors until the
+// daemon is back.
 const nbdReconnectSeconds = "60"
 
 // domainXML renders a server.
@@ -170,7 +172,7 @@ func domainDisks(s driver.Server, dir string) ([]libvirtxml.DomainDisk, error) {
 		return bytes.Compare([]byte(a.Target.Dev), []byte(b.Target.Dev))
 	})
 	if s.EphemeralGB > 0 {
-		disks = append(disks, fileDisk(filepath.Join(dir, ephemeralFile), "qcow2", next()))
+		disks = append(disks, fileDisk(filepath.Join(dir, ephemeralFile), "raw", next()))
 	}
 	if s.SwapMB > 0 {
 		disks = append(disks, fileDisk(filepath.Join(dir, swapFile), "raw", next()))

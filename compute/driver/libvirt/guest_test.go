@@ -46,7 +46,7 @@ done) &
 // mount or interface outlives it.
 func TestGuest(t *testing.T) {
 	if os.Getenv(inNamespace) == "" {
-		runInNamespace(t)
+		runInNamespace(t, "libvirtd", "qemu-system-x86_64", "qemu-nbd", "unshare", "ip", "busybox")
 		return
 	}
 	l := newLab(t)
@@ -58,17 +58,45 @@ func TestGuest(t *testing.T) {
 	t.Run("power", l.power)
 	t.Run("libvirtd dies", l.libvirtdDies)
 	t.Run("foreign domains", l.foreign)
+	t.Run("purge", l.purge)
 	t.Run("destroy", l.destroy)
 }
 
-func runInNamespace(t *testing.T) {
+// TestDefaultSocket shows that virsh finds a managed libvirtd without being
+// told where.
+func TestDefaultSocket(t *testing.T) {
+	if os.Getenv(inNamespace) == "" {
+		runInNamespace(t, "libvirtd", "virsh", "qemu-system-x86_64", "unshare")
+		return
+	}
+	run(t, "mount", "-t", "tmpfs", "tmpfs", "/run") // a machine on which no libvirtd runs
+	root := t.TempDir()
+	d := New(Config{ManageDaemon: true, StateDir: root, VirtType: "auto",
+		InstancesPath: filepath.Join(root, "instances"), ImageCachePath: filepath.Join(root, "images")})
+	testx.NoErr(t, d.Setup(t.Context()))
+	out, err := exec.Command("virsh", "list", "--all").CombinedOutput()
+	if err != nil {
+		t.Errorf("virsh: %v: %s", err, out)
+	}
+	testx.NoErr(t, d.Close())
+	if !d.conn.answers() {
+		t.Error("libvirtd ended with the driver")
+	}
+	testx.NoErr(t, New(d.cfg).Purge(t.Context()))
+	if d.conn.answers() {
+		t.Error("libvirtd outlived Purge")
+	}
+}
+
+// runInNamespace runs the test in a child process of its own namespaces.
+func runInNamespace(t *testing.T, tools ...string) {
 	if testing.Short() {
 		t.Skip("NOT RUN: no real guest is booted with -short")
 	}
 	if os.Geteuid() != 0 {
 		t.Skip("NOT RUN: booting a real guest needs root")
 	}
-	for _, tool := range []string{"libvirtd", "qemu-system-x86_64", "qemu-nbd", "unshare", "ip", "busybox"} {
+	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("NOT RUN: %s is missing; install the packages in tools/packages/compute.txt", tool)
 		}
@@ -78,7 +106,7 @@ func runInNamespace(t *testing.T) {
 		t.Skipf("NOT RUN: the test guest cannot be built: %s", out)
 	}
 	cmd := exec.Command("unshare", "--net", "--mount", "--propagation", "private",
-		os.Args[0], "-test.run=^TestGuest$", "-test.v", "-test.timeout=20m")
+		os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=20m")
 	cmd.Env = append(os.Environ(), inNamespace+"="+filepath.Join(image, "nubo-mini.qcow2"))
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
@@ -94,6 +122,8 @@ type lab struct {
 	events <-chan driver.Event
 	disk   driver.Disk // a volume, served by qemu-nbd
 	key    ssh.Signer  // the server's key pair
+	// restartNBD restarts the volume's server.
+	restartNBD func()
 }
 
 func newLab(t *testing.T) *lab {
@@ -129,7 +159,8 @@ func newLab(t *testing.T) *lab {
 	key, err := ssh.NewSignerFromKey(private)
 	testx.NoErr(t, err)
 	public := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key.PublicKey())))
-	return &lab{d: d, key: key, events: events, disk: newVolume(t, root), server: driver.Server{
+	restart, disk := newVolume(t, root)
+	return &lab{d: d, key: key, events: events, disk: disk, restartNBD: restart, server: driver.Server{
 		ID: testID, InstanceName: "instance-00000001", Name: "web", ProjectID: "project", UserID: "user", FlavorName: "m1.tiny",
 		VCPUs: 1, MemoryMB: 192, RootGB: 1,
 		Interfaces: []driver.Interface{{PortID: "p0", MAC: "fa:16:3e:00:00:01", Device: "tap0", MTU: 1450}},
@@ -159,8 +190,9 @@ func serveDHCP(t *testing.T, root string) {
 	})
 }
 
-// ssh logs in with the server's key and checks who one is, and who with sudo.
-func (l *lab) ssh(t *testing.T) {
+// sh runs a command in the guest as the user cirros.
+func (l *lab) sh(t *testing.T, command string) string {
+	t.Helper()
 	client, err := ssh.Dial("tcp", guestAddress+":22", &ssh.ClientConfig{User: "cirros",
 		HostKeyAlgorithms: []string{ssh.KeyAlgoED25519}, // what the guest has; it would make others first
 		Auth:              []ssh.AuthMethod{ssh.PublicKeys(l.key)}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
@@ -169,24 +201,36 @@ func (l *lab) ssh(t *testing.T) {
 	session, err := client.NewSession()
 	testx.NoErr(t, err)
 	defer session.Close()
-	out, err := session.CombinedOutput("id -un; sudo id -un; sudo sh -c 'echo \"$0\"' \"it's\"")
-	testx.NoErr(t, err)
-	testx.Equal(t, string(out), "cirros\nroot\nit's\n")
+	out, err := session.CombinedOutput(command)
+	if err != nil {
+		t.Fatalf("%s: %v: %s", command, err, out)
+	}
+	return string(out)
 }
 
-func newVolume(t *testing.T, root string) driver.Disk {
+func (l *lab) ssh(t *testing.T) {
+	testx.Equal(t, l.sh(t, `id -un; sudo id -un; sudo sh -c 'echo "$0"' "it's"`), "cirros\nroot\nit's\n")
+}
+
+// newVolume gives a volume, and a function that restarts what serves it.
+func newVolume(t *testing.T, root string) (restart func(), volume driver.Disk) {
 	const id = "0b5e7a8e-1111-4222-8333-944445555666"
 	path, socket := filepath.Join(root, "volume"), filepath.Join(root, "nbd")
 	testx.NoErr(t, os.WriteFile(path, nil, 0o600))
 	testx.NoErr(t, os.Truncate(path, gib))
-	cmd := exec.Command("qemu-nbd", "--format=raw", "--socket="+socket, "--export-name="+id, "--shared=4", "--persistent", path)
-	testx.NoErr(t, cmd.Start())
-	t.Cleanup(func() {
+	var cmd *exec.Cmd
+	kill := func() {
 		testx.NoErr(t, cmd.Process.Kill())
 		_ = cmd.Wait() // killed
-	})
-	testx.Eventually(t, "the volume is served", func() bool { return dials(socket) })
-	return driver.Disk{VolumeID: id, Serial: id, Device: "vdb", BootIndex: -1,
+	}
+	serve := func() {
+		cmd = exec.Command("qemu-nbd", "--format=raw", "--socket="+socket, "--export-name="+id, "--shared=4", "--persistent", path)
+		testx.NoErr(t, cmd.Start())
+		testx.Eventually(t, "the volume is served", func() bool { return dials(socket) })
+	}
+	serve()
+	t.Cleanup(kill)
+	return func() { kill(); serve() }, driver.Disk{VolumeID: id, Serial: id, Device: "vdb", BootIndex: -1,
 		Connection: driver.Connection{Type: "nbd", Data: driver.ConnectionData{Socket: socket, Export: id, Format: "raw"}}}
 }
 
@@ -304,6 +348,12 @@ func (l *lab) volume(t *testing.T) {
 		took(t, "attach a volume", func() { testx.NoErr(t, l.d.AttachVolume(t.Context(), testID, l.disk)) })
 	}
 	l.waitConsole(t, "the new disk", func(text string) bool { return strings.Contains(lastDevices(text), seen) })
+	// The disk works again after what serves it was started again.
+	l.sh(t, "sudo dd if=/dev/zero of=/dev/vdc bs=1M count=8 oflag=direct 2>&1")
+	l.restartNBD()
+	took(t, "read a volume whose server is new", func() {
+		l.sh(t, "for n in $(seq 100); do sudo dd if=/dev/vdc of=/dev/null bs=1M count=8 iflag=direct 2>&1 && exit; sleep 0.1; done; exit 1")
+	})
 	for range 2 {
 		took(t, "detach a volume", func() { testx.NoErr(t, l.d.DetachVolume(t.Context(), testID, l.disk)) })
 	}
@@ -343,6 +393,10 @@ func (l *lab) power(t *testing.T) {
 	l.waitReady(t, 3)
 	took(t, "reboot, hard", func() { testx.NoErr(t, l.d.Reboot(ctx, l.server, true)) })
 	testx.Equal(t, l.state(t), driver.Running)
+	testx.NoErr(t, l.d.AttachVolume(ctx, testID, l.disk))
+	took(t, "detach a volume while the guest boots", func() { testx.NoErr(t, l.d.DetachVolume(ctx, testID, l.disk)) })
+	boots := strings.Count(l.console(t), "nubo-mini READY")
+	took(t, "reboot, hard", func() { testx.NoErr(t, l.d.Reboot(ctx, l.server, true)) })
 
 	// It boots and does not hear the button: with little time, it is cut.
 	short, cancel := context.WithTimeout(ctx, time.Second)
@@ -355,7 +409,7 @@ func (l *lab) power(t *testing.T) {
 	testx.NoErr(t, l.d.withDomain(ctx, testID, cutPower)) // as virsh destroy does
 	testx.Equal(t, <-l.events, driver.Event{ID: testID, State: driver.Shutdown})
 	testx.NoErr(t, l.d.Start(ctx, l.server))
-	l.waitReady(t, 4)
+	l.waitReady(t, boots+1)
 	l.noEvent(t)
 }
 
@@ -400,26 +454,50 @@ func (l *lab) foreign(t *testing.T) {
 	testx.NoErr(t, other.removeDomain(t.Context(), id))
 }
 
+// qemuPID finds the server's process.
+func qemuPID(t *testing.T) int {
+	t.Helper()
+	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	testx.NoErr(t, err)
+	for _, p := range paths {
+		if text, err := os.ReadFile(p); err == nil && bytes.Contains(text, []byte(testID)) && bytes.Contains(text, []byte("qemu-system")) {
+			pid, err := strconv.Atoi(strings.Split(p, "/")[2])
+			testx.NoErr(t, err)
+			return pid
+		}
+	}
+	t.Fatal("no QEMU process runs")
+	return 0
+}
+
+// purge is what "nubo down" does after nubo was killed: another process
+// finds everything and ends it, but for the disks.
+func (l *lab) purge(t *testing.T) {
+	ctx := t.Context()
+	testx.NoErr(t, l.d.Start(ctx, l.server))
+	qemu, libvirtd := qemuPID(t), l.d.daemon.proc.PID()
+	other := New(l.d.cfg)
+	took(t, "purge", func() { testx.NoErr(t, other.Purge(ctx)) })
+	for _, pid := range []int{qemu, libvirtd} {
+		testx.ErrIs(t, syscall.Kill(pid, 0), syscall.ESRCH)
+	}
+	_, err := os.Stat(filepath.Join(l.d.dir(testID), rootFile))
+	testx.NoErr(t, err)
+	testx.Equal(t, <-l.events, driver.Event{ID: testID, State: driver.NoState}) // undefined by another
+	guests, err := l.d.List(ctx)                                                // libvirtd is back
+	testx.NoErr(t, err)
+	testx.Equal(t, guests, []driver.Guest{{ID: testID}})
+}
+
 func (l *lab) destroy(t *testing.T) {
 	ctx := t.Context()
 	testx.NoErr(t, l.d.Start(ctx, l.server))
-	var qemu int
-	pids, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	testx.NoErr(t, err)
-	for _, p := range pids {
-		if text, err := os.ReadFile(p); err == nil && bytes.Contains(text, []byte(testID)) && bytes.Contains(text, []byte("qemu-system")) {
-			qemu, err = strconv.Atoi(strings.Split(p, "/")[2])
-			testx.NoErr(t, err)
-		}
-	}
-	if qemu == 0 {
-		t.Fatal("no QEMU process runs")
-	}
+	qemu := qemuPID(t)
 	for range 2 {
 		took(t, "destroy", func() { testx.NoErr(t, l.d.Destroy(ctx, testID)) })
 	}
 	testx.ErrIs(t, syscall.Kill(qemu, 0), syscall.ESRCH)
-	_, err = l.d.Get(ctx, testID)
+	_, err := l.d.Get(ctx, testID)
 	testx.ErrIs(t, err, driver.ErrNoGuest)
 	entries, err := os.ReadDir(l.d.cfg.InstancesPath)
 	testx.NoErr(t, err)

@@ -17,8 +17,8 @@ import (
 // A guest lets go of a device when its kernel has noticed the request, which
 // it does not while it boots: it is asked detachAttempts times.
 const (
-	detachAttempts = 8
-	detachWait     = 20 * time.Second
+	detachAttempts = 16
+	detachWait     = 5 * time.Second
 )
 
 // device is a disk or an interface that comes and goes.

@@ -260,15 +260,18 @@ func TestMakeDisks(t *testing.T) {
 	for range 2 {
 		testx.NoErr(t, d.makeDisks(t.Context(), s, func(string) {}))
 	}
-	for file, want := range map[string]int64{rootFile: gib, ephemeralFile: 2 * gib} {
-		info, err := qemuimg.Inspect(t.Context(), filepath.Join(d.dir(testID), file), "qcow2")
+	info, err := qemuimg.Inspect(t.Context(), filepath.Join(d.dir(testID), rootFile), "qcow2")
+	testx.NoErr(t, err)
+	testx.Equal(t, info.VirtualSize, int64(gib))
+	for file, want := range map[string]int64{ephemeralFile: 2 * gib, swapFile: 64 << 20} {
+		st, err := os.Stat(filepath.Join(d.dir(testID), file))
 		testx.NoErr(t, err)
-		testx.Equal(t, info.VirtualSize, want)
+		testx.Equal(t, st.Size(), want)
 	}
 	small := s
 	small.ID, small.RootGB = strings.Replace(testID, "6", "7", 1), 0
 	testx.NoErr(t, d.makeDisks(t.Context(), small, func(string) {}))
-	info, err := qemuimg.Inspect(t.Context(), filepath.Join(d.dir(small.ID), rootFile), "qcow2")
+	info, err = qemuimg.Inspect(t.Context(), filepath.Join(d.dir(small.ID), rootFile), "qcow2")
 	testx.NoErr(t, err)
 	testx.Equal(t, info.VirtualSize, int64(64<<20))
 	assertConfigDrive(t, filepath.Join(d.dir(testID), configFile), s.ConfigDrive)

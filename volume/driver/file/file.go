@@ -118,8 +118,7 @@ func (d *Driver) Setup(ctx context.Context) error {
 	return nil
 }
 
-// watch starts a daemon that died again: a guest retries its disk for some
-// seconds before it sees an error.
+// watch starts a daemon that died again: guests reconnect by themselves.
 func (d *Driver) watch(ctx context.Context) {
 	defer close(d.done)
 	tick := time.NewTicker(time.Second)
