@@ -133,8 +133,8 @@ func TestMethodsRoundTrip(t *testing.T) {
 			t.Errorf("%T has no name", m)
 		}
 		if len(raw) > 4 {
-			if _, err := amqp.ParseMethod(raw[:len(raw)-1]); err == nil || err.Code != amqp.SyntaxError {
-				t.Errorf("%s cut short: got %v; want a syntax error", m.ID(), err)
+			if _, err := amqp.ParseMethod(raw[:len(raw)-1]); err == nil || err.Code != amqp.FrameError {
+				t.Errorf("%s cut short: got %v; want a frame error", m.ID(), err)
 			}
 		}
 	}

@@ -46,7 +46,7 @@ func ParseMethod(payload []byte) (Method, *Error) {
 		return nil, Errorf(CommandInvalid, "unknown method %d.%d", id.Class(), id.Method()).In(id)
 	}
 	if m.Decode(args) != nil {
-		return nil, Errorf(SyntaxError, "malformed arguments of %s", id).In(id)
+		return nil, Errorf(FrameError, "cannot decode arguments of %s", id).In(id)
 	}
 	return m, nil
 }

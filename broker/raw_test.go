@@ -260,14 +260,13 @@ func TestMalformed(t *testing.T) {
 		{"unknown frame type", frame(77, 1, ""), amqp.FrameError},
 		{"short method", frame(1, 1, "\x00"), amqp.FrameError},
 		{"unknown method", frame(1, 1, "\x00\x63\x00\x63"), amqp.CommandInvalid},
-		{"truncated arguments", frame(1, 1, "\x00\x32\x00\x0a\x00\x00\x20"), amqp.SyntaxError},
-		{"arguments too long", frame(1, 1, "\x00\x14\x00\x29\x00"), amqp.SyntaxError},
-		{"malformed publish", frame(1, 1, "\x00\x3c\x00\x28\x00"), amqp.SyntaxError},
-		{"malformed ack", frame(1, 1, "\x00\x3c\x00\x50\x00"), amqp.SyntaxError},
-		{"heartbeat on a channel", frame(8, 1, ""), amqp.CommandInvalid},
+		{"truncated arguments", frame(1, 1, "\x00\x32\x00\x0a\x00\x00\x20"), amqp.FrameError},
+		{"arguments too long", frame(1, 1, "\x00\x14\x00\x29\x00"), amqp.FrameError},
+		{"malformed publish", frame(1, 1, "\x00\x3c\x00\x28\x00"), amqp.FrameError},
+		{"malformed ack", frame(1, 1, "\x00\x3c\x00\x50\x00"), amqp.FrameError},
+		{"heartbeat on a channel", frame(8, 1, ""), amqp.UnexpectedFrame},
 		{"channel not open", method(9, &amqp.BasicQos{}), amqp.ChannelError},
-		{"body on a channel not open", frame(3, 9, "x"), amqp.ChannelError},
-		{"channel past the limit", method(3000, &amqp.ChannelOpen{}), amqp.ChannelError},
+		{"body on a channel not open", frame(3, 9, "x"), amqp.UnexpectedFrame},
 		{"channel opened twice", method(1, &amqp.ChannelOpen{}), amqp.ChannelError},
 		{"channel method on channel 0", method(0, &amqp.BasicQos{}), amqp.ChannelError},
 		{"body on channel 0", frame(3, 0, "x"), amqp.UnexpectedFrame},
@@ -327,6 +326,22 @@ func TestChannelNumberIsReusable(t *testing.T) {
 		r.send(1, &amqp.ChannelOpen{})
 		r.expect(1, amqp.IDChannelOpenOk)
 	}
+}
+
+func TestChannelMax(t *testing.T) {
+	t.Parallel()
+	r := rawDial(t, newBroker(t, broker.Config{}))
+	r.login(nil, "PLAIN", "\x00guest\x00guest")
+	r.expect(0, amqp.IDConnectionTune)
+	r.send(0, &amqp.ConnectionTuneOk{ChannelMax: 2})
+	r.send(0, &amqp.ConnectionOpen{VirtualHost: "/"})
+	r.expect(0, amqp.IDConnectionOpenOk)
+	for _, id := range []uint16{1, 3} {
+		r.send(id, &amqp.ChannelOpen{})
+		r.expect(id, amqp.IDChannelOpenOk)
+	}
+	r.send(2, &amqp.ChannelOpen{})
+	testx.Equal(t, r.expectClose(530), "NOT_ALLOWED - number of channels opened (2) has reached the negotiated channel_max (2)")
 }
 
 func TestCloseConnection(t *testing.T) {

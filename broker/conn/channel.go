@@ -170,7 +170,7 @@ func (ch *channel) method(payload []byte) *amqp.Error {
 	case amqp.IDBasicAck:
 		var m amqp.BasicAck
 		if m.Decode(args) != nil {
-			return amqp.Errorf(amqp.SyntaxError, "malformed arguments of %s", id).In(id)
+			return amqp.Errorf(amqp.FrameError, "cannot decode arguments of %s", id).In(id)
 		}
 		err = ch.acknowledge(m.DeliveryTag, m.Multiple, (*queue.Queue).Ack)
 	default:

@@ -65,7 +65,7 @@ const maxRoutes = 512
 func (ch *channel) publish(args []byte) *amqp.Error {
 	var v amqp.PublishView
 	if v.Decode(args) != nil {
-		return amqp.Errorf(amqp.SyntaxError, "malformed arguments of %s", amqp.IDBasicPublish)
+		return amqp.Errorf(amqp.FrameError, "cannot decode arguments of %s", amqp.IDBasicPublish)
 	}
 	if v.Immediate {
 		return amqp.Errorf(amqp.NotImplemented, "immediate=true")

@@ -138,7 +138,7 @@ func (c *Conn) frame(f amqp.Frame) (fail *amqp.Error, err error) {
 	}
 	if f.Type == amqp.FrameHeartbeat {
 		if f.Channel != 0 {
-			return amqp.Errorf(amqp.CommandInvalid, "heartbeat on channel %d", f.Channel), nil
+			return amqp.Errorf(amqp.UnexpectedFrame, "heartbeat on channel %d", f.Channel), nil
 		}
 		return nil, nil
 	}
@@ -201,7 +201,7 @@ func (c *Conn) control(f amqp.Frame) (*amqp.Error, error) {
 // openChannel handles the first frame of a channel that is not open.
 func (c *Conn) openChannel(f amqp.Frame) *amqp.Error {
 	if f.Type != amqp.FrameMethod {
-		return amqp.Errorf(amqp.ChannelError, "expected 'channel.open'")
+		return unasked()
 	}
 	id, _, fail := amqp.SplitMethod(f.Payload)
 	if fail != nil {
@@ -212,8 +212,9 @@ func (c *Conn) openChannel(f amqp.Frame) *amqp.Error {
 		return nil // a close that crossed ours
 	case id != amqp.IDChannelOpen:
 		return amqp.Errorf(amqp.ChannelError, "expected 'channel.open'").In(id)
-	case f.Channel > c.info.ChannelMax:
-		return amqp.Errorf(amqp.ChannelError, "channel id %d is larger than negotiated channel_max (%d)", f.Channel, c.info.ChannelMax).In(id)
+	case len(c.channels) >= int(c.info.ChannelMax):
+		return amqp.Errorf(amqp.NotAllowed, "number of channels opened (%d) has reached the negotiated channel_max (%d)",
+			len(c.channels), c.info.ChannelMax).In(id)
 	}
 	ch := newChannel(c, f.Channel)
 	c.mu.Lock()
