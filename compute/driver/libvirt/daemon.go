@@ -87,6 +87,9 @@ func (m *daemon) start(ctx context.Context) error {
 		return fmt.Errorf("no libvirtd answers, and nubo can start one only on %s or %s",
 			DefaultSocket, filepath.Join(m.root, "run", "libvirt-sock"))
 	}
+	if n := len(m.socket); n > 107 {
+		return fmt.Errorf("the path %s is too long for a socket (%d bytes, at most 107): choose a shorter data directory", m.socket, n)
+	}
 	if os.Geteuid() != 0 {
 		return errors.New("no libvirtd answers, and only root can start one")
 	}
