@@ -1,0 +1,12 @@
+// Package volume is nubo's Cinder: block devices, their types, and what joins
+// them to servers. It serves Block Storage v3.
+//
+//	volumes.go      volumes and their life
+//	types.go        volume types
+//	attachments.go  what joins a volume to a server
+//	services.go     the processes of the component, their heartbeats
+//	quotas.go       what a project may have
+//	rpc.go          the RPC of the component: scheduler and manager
+//	api/ store/     the doors; manager/ the process that keeps the data
+//	driver/         where the data is
+package volume

@@ -1,0 +1,79 @@
+package manager
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"nubo/internal/auth"
+	"nubo/internal/rpc"
+	"nubo/volume"
+)
+
+// Scheduler is cinder-scheduler: it gives new volumes a back end.
+type Scheduler struct {
+	Host    string
+	Volumes *volume.Volumes
+	Store   volume.Store
+	Bus     *rpc.Bus
+	Log     *slog.Logger
+}
+
+// Run implements service.Service.
+func (s *Scheduler) Run(ctx context.Context, ready func()) error {
+	if err := s.tick(ctx); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.ticks(ctx)
+	}()
+	err := s.Bus.Serve(ctx, rpc.Server{Target: volume.SchedulerTarget(s.Host), Concurrency: concurrency, Methods: map[string]rpc.Handler{
+		volume.MethodCreate: rpc.Method(func(ctx context.Context, in volume.VolumeArgs) (nothing, error) {
+			return nothing{}, requeue(s.Volumes.Schedule(ctx, in.VolumeID))
+		}),
+	}}, ready)
+	<-done
+	return err
+}
+
+// stuckAfter is how long a volume may wait for a host before it is scheduled
+// again: its cast was lost with a broker that was killed.
+const stuckAfter = 30 * time.Second
+
+func (s *Scheduler) ticks(ctx context.Context) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := s.tick(ctx); err != nil && ctx.Err() == nil {
+			s.Log.WarnContext(ctx, "scheduler's round failed", "error", err.Error())
+		}
+	}
+}
+
+// tick says that the scheduler lives, and schedules what got stuck.
+func (s *Scheduler) tick(ctx context.Context) error {
+	ctx = auth.Admin(ctx)
+	if err := s.Volumes.Beat(ctx, volume.Service{Binary: "cinder-scheduler", Host: s.Host}); err != nil {
+		return err
+	}
+	waiting, err := s.Store.Unfinished(ctx, "", volume.StatusCreating)
+	if err != nil {
+		return err
+	}
+	for _, v := range waiting {
+		if s.Volumes.Now().Sub(v.UpdatedAt) < stuckAfter {
+			continue
+		}
+		if err := s.Volumes.Schedule(ctx, v.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}

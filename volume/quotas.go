@@ -1,0 +1,72 @@
+package volume
+
+import (
+	"context"
+	"errors"
+
+	"nubo/internal/fault"
+	"nubo/internal/quota"
+)
+
+// checkQuota refuses in Cinder's words. It runs in the transaction that adds.
+func (s *Volumes) checkQuota(ctx context.Context, project string, volumes, gigabytes int) error {
+	limits, err := s.quotas.Limits(ctx, project)
+	if err != nil {
+		return err
+	}
+	if per := limits["per_volume_gigabytes"]; volumes > 0 && per >= 0 && int64(gigabytes) > per {
+		return fault.New(fault.OverQuota, "Requested volume size %d is larger than maximum allowed limit %d.", gigabytes, per)
+	}
+	err = s.quotas.Check(ctx, project, map[string]int64{"volumes": int64(volumes), "gigabytes": int64(gigabytes)})
+	var over *quota.Exceeded
+	if !errors.As(err, &over) {
+		return err
+	}
+	if over.Resource == "volumes" {
+		return fault.New(fault.OverQuota, "VolumeLimitExceeded: Maximum number of volumes allowed (%d) exceeded for quota 'volumes'.", over.Limit)
+	}
+	return fault.New(fault.OverQuota,
+		"VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. Requested %dG, quota is %dG and %dG has been consumed.",
+		over.Requested, over.Limit, over.Used)
+}
+
+// QuotaUse is a limit with what is used of it.
+type QuotaUse struct{ Limit, Used int64 }
+
+// Quotas gives a project's limits and use.
+func (s *Volumes) Quotas(ctx context.Context, project string) (map[string]QuotaUse, error) {
+	limits, err := s.quotas.Limits(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]QuotaUse{}
+	for name, limit := range limits {
+		used, err := s.store.Usage(ctx, project, name)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = QuotaUse{limit, used}
+	}
+	return out, nil
+}
+
+// DefaultQuotas gives the limits of a project that has none of its own.
+func (s *Volumes) DefaultQuotas() map[string]int64 { return s.quotas.Defaults }
+
+// SetQuotas changes a project's limits.
+func (s *Volumes) SetQuotas(ctx context.Context, project string, limits map[string]int64) error {
+	for name, limit := range limits {
+		if _, ok := s.quotas.Defaults[name]; !ok {
+			return fault.Invalidf("Bad key(s) in quota set: %s", name)
+		}
+		if limit < quota.Unlimited {
+			return fault.Invalidf("Quota limit must be -1 or greater.")
+		}
+	}
+	return s.store.InTx(ctx, func(ctx context.Context) error { return s.store.Quotas().SetLimits(ctx, project, limits) })
+}
+
+// ResetQuotas gives a project the default limits.
+func (s *Volumes) ResetQuotas(ctx context.Context, project string) error {
+	return s.store.InTx(ctx, func(ctx context.Context) error { return s.store.Quotas().DeleteLimits(ctx, project) })
+}

@@ -1,0 +1,106 @@
+package volume
+
+import (
+	"context"
+	"time"
+
+	"nubo/internal/auth"
+	"nubo/internal/fault"
+)
+
+// downAfter is how old a heartbeat may be.
+const downAfter = time.Minute
+
+// Service is a process of the component.
+type Service struct {
+	Binary   string // cinder-scheduler or cinder-volume
+	Host     string // of a manager: host@backend
+	AZ       string
+	Disabled bool
+	Reason   string
+	SeenAt   time.Time
+	TotalGB  int
+	FreeGB   int
+}
+
+// Up reports whether the service was heard of lately.
+func (v *Service) Up(now time.Time) bool { return now.Sub(v.SeenAt) < downAfter }
+
+// Services lists the processes.
+func (s *Volumes) Services(ctx context.Context) ([]Service, error) { return s.store.Services(ctx) }
+
+// Now is the service's time.
+func (s *Volumes) Now() time.Time { return s.clock.Now() }
+
+// SwitchService lets a back end get new volumes, or not.
+func (s *Volumes) SwitchService(ctx context.Context, binary, host string, disabled bool, reason string) error {
+	return s.store.InTx(ctx, func(ctx context.Context) error { return s.store.SwitchService(ctx, binary, host, disabled, reason) })
+}
+
+// Beat records a sign of life.
+func (s *Volumes) Beat(ctx context.Context, v Service) error {
+	v.AZ, v.SeenAt = s.cfg.AvailabilityZone, s.clock.Now()
+	return s.store.InTx(ctx, func(ctx context.Context) error { return s.store.SaveService(ctx, &v) })
+}
+
+// Schedule gives a new volume a host and has it made there: the back end
+// with the most room.
+func (s *Volumes) Schedule(ctx context.Context, volumeID string) error {
+	ctx = auth.Admin(ctx)
+	return s.store.InTx(ctx, func(ctx context.Context) error {
+		v, err := s.store.Volume(ctx, volumeID)
+		if fault.Is(err, fault.NotFound) {
+			return nil // deleted before it was made
+		}
+		if err != nil || v.Status != StatusCreating || v.Host != "" {
+			return err
+		}
+		services, err := s.store.Services(ctx)
+		if err != nil {
+			return err
+		}
+		best, why := s.choose(services, v)
+		v.UpdatedAt = s.clock.Now()
+		if best == nil {
+			s.log.WarnContext(ctx, "no valid back end", "volume", v.ID, "reason", why)
+			v.Status, v.Problem = StatusError, "No valid backend was found. "+why
+			return s.store.UpdateVolume(ctx, v, StatusCreating)
+		}
+		v.Host = best.Host + "#" + best.Host[indexAfter(best.Host, '@'):]
+		if err := s.store.UpdateVolume(ctx, v, StatusCreating); err != nil {
+			return err
+		}
+		return s.cast(ctx, ManagerTarget(best.Host), MethodCreate, VolumeArgs{VolumeID: v.ID})
+	})
+}
+
+// choose picks a back end, or says why each was refused.
+func (s *Volumes) choose(services []Service, v *Volume) (*Service, string) {
+	var best *Service
+	why := "There is no cinder-volume service."
+	for i := range services {
+		one := &services[i]
+		switch {
+		case one.Binary != "cinder-volume":
+			continue
+		case one.Disabled:
+			why = one.Host + " is disabled: " + one.Reason + "."
+		case !one.Up(s.clock.Now()):
+			why = one.Host + " has not been heard of since " + one.SeenAt.Format(time.RFC3339) + "."
+		case one.FreeGB < v.SizeGB:
+			why = one.Host + " has not enough room."
+		case best == nil || one.FreeGB > best.FreeGB:
+			best = one
+		}
+	}
+	return best, why
+}
+
+func indexAfter(s string, c byte) int {
+	for i := range len(s) {
+		if s[i] == c {
+			return i + 1
+		}
+	}
+	return 0
+}
