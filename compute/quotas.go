@@ -3,6 +3,7 @@ package compute
 import (
 	"context"
 	"maps"
+	"time"
 
 	"nubo/internal/fault"
 )
@@ -57,4 +58,10 @@ func (s *Service) SetQuotas(ctx context.Context, project string, limits map[stri
 // ResetQuotas puts a project back to the defaults.
 func (s *Service) ResetQuotas(ctx context.Context, project string) error {
 	return s.store.Quotas().DeleteLimits(ctx, project)
+}
+
+// ProjectUsage lists the servers of a project, or of all with "", that lived
+// in a period.
+func (s *Service) ProjectUsage(ctx context.Context, project string, start, end time.Time) ([]*Server, error) {
+	return s.store.ProjectUsage(ctx, project, start, end)
 }

@@ -1,6 +1,6 @@
 package compute
 
-// rebooting maps the task_states that show as a status of their own while a
+// activeTasks maps the task_states that show as a status of their own while a
 // server is active.
 var activeTasks = map[TaskState]string{
 	Rebooting: "REBOOT", RebootPending: "REBOOT", RebootStarted: "REBOOT",
@@ -50,4 +50,10 @@ func StatusStates(status string) (vm []VMState, tasks []TaskState, ok bool) {
 		}
 	}
 	return nil, nil, false
+}
+
+// StatusTasks are the task_states that hide a server's vm_state behind a
+// status of their own.
+func StatusTasks() []TaskState {
+	return []TaskState{Rebooting, RebootPending, RebootStarted, RebootingHard, RebootPendingHard, RebootStartedHard}
 }
