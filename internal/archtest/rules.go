@@ -31,7 +31,7 @@ var onlyIn = []struct {
 	{"libvirt.org/go/libvirtxml", in("/driver"), "only a driver knows libvirt"},
 	{"github.com/vishvananda/netlink", in("/driver"), "only a driver knows netlink"},
 	{"github.com/rabbitmq/amqp091-go", in("internal/rpc", "broker"), "only rpc speaks AMQP"},
-	{"os/exec", in("/driver", "app", "cmd", "internal/rpc/rabbittest", "internal/db/dbtest"), "only a driver runs commands"},
+	{"os/exec", in("/driver", "app", "cmd", "internal/detached", "internal/qemuimg", "internal/rpc/rabbittest", "internal/db/dbtest"), "only a driver runs commands"},
 }
 
 func in(places ...string) func(string) bool {

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# The user's walkthrough with a real guest: libvirt under TCG or KVM, real
+# networks, real disks. All of it runs in a network and mount namespace of its
+# own, with no way out.
+if [ "$(id -u)" != 0 ] || ! command -v libvirtd >/dev/null || ! command -v qemu-system-x86_64 >/dev/null; then
+  echo "NOT RUN: the walkthrough with a real guest needs root, libvirt-daemon-system and qemu-system-x86 (tools/packages/compute.txt)"
+  [ -n "${CI:-}" ] && { echo "0 passed, 1 failed"; exit 1; }
+  exit 0
+fi
+if [ -z "${NUBO_E2E_INSIDE:-}" ]; then
+  exec env NUBO_E2E_INSIDE=1 unshare --net --mount --propagation private bash "$0" "$@"
+fi
+. "$(dirname "$0")/../lib/common.sh"
+ip link set lo up
+# Names of network namespaces, and what libvirt keeps, are this namespace's own.
+mkdir -p "$work"/lv/{etc,run,lib,log,cache} /run/netns
+mount -t tmpfs none /run/netns
+for d in etc:/etc/libvirt run:/run/libvirt lib:/var/lib/libvirt log:/var/log/libvirt cache:/var/cache/libvirt; do
+  mkdir -p "${d#*:}"; mount --bind "$work/lv/${d%%:*}" "${d#*:}"
+done
+at_exit "umount /run/netns /etc/libvirt /run/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt"
+sysctl -qw net.ipv4.ip_forward=1
+
+dir=$work/cloud
+step "the guest image builds" "$root/tools/guest/build.sh" "$work/guest"
+step "the cloud gets ready" cloud_up "$dir" --virt libvirt "$@"
+. "$dir/openrc"
+step "nubo status says that all is up" "$nubo" status --data-dir "$dir"
+"$root/test/acceptance/walkthrough.sh" --image "$work/guest/nubo-mini.qcow2" > "$work/walk" 2>&1
+sed "s/^/    /" "$work/walk"
+step "the walkthrough" grep -qE '^[0-9]+ passed, 0 failed' "$work/walk"
+step "nubo down" "$nubo" down --data-dir "$dir"
+step "no domain is left" eval '[ -z "$(virsh list --all --name 2>/dev/null | grep .)" ]'
+step "no bridge or tap is left" eval '! ip -o link | grep -E "brq|tap|qr-|qg-|vxlan"'
+step "no network namespace is left" eval '[ -z "$(ip netns list)" ]'
+step "no process is left" eval "! pgrep -f -- '$dir'"
+summary

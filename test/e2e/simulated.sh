@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# The user's walkthrough on a simulated cloud: on SQLite with the embedded
+# broker, and on PostgreSQL with a RabbitMQ of Debian's.
+. "$(dirname "$0")/../lib/common.sh"
+
+walk() { # walk NAME ARGS...: a fresh cloud, the whole walkthrough, nothing left
+  local name=$1 dir=$work/$1; shift
+  step "$name: the cloud gets ready" cloud_up "$dir" --virt simulated --port-offset "$(free_offset)" "$@"
+  . "$dir/openrc" 2>/dev/null || return
+  step "$name: nubo status says that all is up" "$nubo" status --data-dir "$dir"
+  WALK_SUFFIX=$RANDOM "$root/test/acceptance/walkthrough.sh" --no-guest > "$work/walk" 2>&1
+  sed "s/^/    /" "$work/walk"
+  step "$name: the walkthrough" grep -qE '^[0-9]+ passed, 0 failed' "$work/walk"
+  step "$name: nubo down" "$nubo" down --data-dir "$dir"
+  step "$name: no process is left" eval "! pgrep -f -- '--data-dir $dir'"
+}
+
+walk sqlite
+step "PostgreSQL starts" postgres_up
+NUBO_DATABASE_URL=${postgres_url:-} walk postgres
+step "RabbitMQ starts" rabbit_up
+NUBO_MESSAGING_URL=${rabbit_url:-} walk rabbitmq
+summary
