@@ -8,7 +8,15 @@ import (
 )
 
 // Catalog gives the enabled services, and their enabled endpoints by service.
+// They must not be changed.
 func (s *Identity) Catalog(ctx context.Context) ([]Service, map[string][]Endpoint, error) {
+	if err := s.refresh(ctx); err != nil {
+		return nil, nil, err
+	}
+	epoch := s.tokens.epochNow()
+	if c := s.tokens.getCatalog(epoch); c != nil {
+		return c.services, c.endpoints, nil
+	}
 	byType := db.Page{Sort: []db.SortKey{{Column: "type"}}}
 	services, err := s.store.Services().List(ctx, byType, nil)
 	if err != nil {
@@ -30,6 +38,7 @@ func (s *Identity) Catalog(ctx context.Context) ([]Service, map[string][]Endpoin
 			enabled = append(enabled, v)
 		}
 	}
+	s.tokens.putCatalog(epoch, &catalog{enabled, endpoints})
 	return enabled, endpoints, nil
 }
 

@@ -16,6 +16,13 @@ type tokenCache struct {
 	looked  time.Time    // when that was; zero: look before anything counts
 	revoked map[string]bool
 	known   map[tokenKey]*Token
+	catalog *catalog
+}
+
+// catalog is the enabled part of the catalog.
+type catalog struct {
+	services  []Service
+	endpoints map[string][]Endpoint
 }
 
 type tokenKey [sha256.Size]byte
@@ -33,6 +40,7 @@ func (c *tokenCache) forgetAll() {
 	defer c.mu.Unlock()
 	c.here++
 	c.looked = time.Time{}
+	c.catalog = nil
 	clear(c.known)
 }
 
@@ -69,6 +77,7 @@ func (c *tokenCache) reset(epoch int64, revoked []string, here int64, now time.T
 	if c.here == here {
 		c.looked = now
 	}
+	c.catalog = nil
 	clear(c.known)
 }
 
@@ -105,4 +114,21 @@ func (c *tokenCache) isRevoked(auditID string) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.revoked[auditID]
+}
+
+func (c *tokenCache) getCatalog(epoch [2]int64) *catalog {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if epoch != [2]int64{c.here, c.stored} {
+		return nil
+	}
+	return c.catalog
+}
+
+func (c *tokenCache) putCatalog(epoch [2]int64, found *catalog) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if epoch == [2]int64{c.here, c.stored} {
+		c.catalog = found
+	}
 }

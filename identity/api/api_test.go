@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"nubo/identity"
 	"nubo/identity/api"
@@ -36,7 +37,7 @@ func newCloud(t testing.TB, url string) *cloud {
 	t.Cleanup(func() { st.Close() })
 	keys, err := fernet.OpenRepository(t.TempDir(), 3)
 	testx.NoErr(t, err)
-	svc := identity.New(identity.Config{TokenExpiration: 3600e9, BcryptRounds: 4, ConcurrentHash: 2},
+	svc := identity.New(identity.Config{TokenExpiration: time.Hour, BcryptRounds: 4, ConcurrentHash: 2, EpochInterval: time.Second},
 		identity.Deps{Store: st, Keys: keys, Clock: clock.System, Log: slog.New(slog.DiscardHandler)})
 	testx.NoErr(t, svc.Bootstrap(t.Context(), identity.Bootstrap{
 		AdminPassword: adminPassword, Region: "RegionOne",
