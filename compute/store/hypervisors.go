@@ -135,8 +135,14 @@ type place struct{ host, node string }
 // each host. An index holds all it reads.
 func (s *Store) usage(ctx context.Context) (map[place]compute.Usage, map[string]map[string]int, error) {
 	var rows []struct {
-		Host, Node, ProjectID              string
-		Servers, VCPUs, Memory, Disk, Busy int
+		Host      string `bun:"host"`
+		Node      string `bun:"node"`
+		ProjectID string `bun:"project_id"`
+		Servers   int    `bun:"servers"`
+		VCPUs     int    `bun:"vcpus"`
+		Memory    int    `bun:"memory"`
+		Disk      int    `bun:"disk"`
+		Busy      int    `bun:"busy"`
 	}
 	err := s.query(ctx).NewSelect().Table("servers").Column("host", "node", "project_id").
 		ColumnExpr("COUNT(*) AS servers, SUM(vcpus) AS vcpus, SUM(memory_mb) AS memory, SUM(disk_gb) AS disk").

@@ -1,0 +1,176 @@
+package api_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"nubo/compute"
+	"nubo/internal/testx"
+)
+
+// hosts reports two compute hosts, one of them long ago, and a conductor.
+func (f *fixture) hosts() {
+	f.t.Helper()
+	now := time.Now()
+	report := func(at time.Time, hosts ...string) {
+		var services []compute.ServiceReport
+		var nodes []compute.ComputeNode
+		for i, h := range hosts {
+			services = append(services, compute.ServiceReport{Host: h, Binary: compute.BinaryCompute, Topic: compute.TopicCompute})
+			nodes = append(nodes, compute.ComputeNode{
+				ID: fmt.Sprintf("eeeeeeee-0000-4000-8000-00000000%s", h[len(h)-1:]+"00"+fmt.Sprint(i)), Host: h, Hostname: h, HypervisorType: "simulated",
+				VCPUs: 8, MemoryMB: 4096, LocalGB: 100, FreeDiskGB: 90, CPUInfo: `{"arch":"x86_64"}`, HostIP: "192.0.2.1",
+			})
+		}
+		testx.NoErr(f.t, f.store.Heartbeat(f.t.Context(), at, services))
+		testx.NoErr(f.t, f.store.SaveNodes(f.t.Context(), at, nodes))
+	}
+	report(now.Add(-time.Hour), "host2")
+	report(now, "host1")
+	testx.NoErr(f.t, f.store.Heartbeat(f.t.Context(), now, []compute.ServiceReport{{Host: "ctl", Binary: compute.BinaryConductor, Topic: compute.TopicConductor}}))
+}
+
+func TestServices(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.hosts()
+	a := f.want(200, "admin", "2.53", "GET", "/v2.1/os-services", "")
+	states := map[any]any{}
+	for i := range a.at("services").([]any) {
+		states[a.at("services", i, "host")] = a.at("services", i, "state")
+	}
+	testx.Equal(t, states, map[any]any{"host1": "up", "host2": "down", "ctl": "up"})
+	a = f.want(200, "admin", "2.53", "GET", "/v2.1/os-services?binary=nova-conductor", "")
+	testx.Equal(t, a.at("services", 0, "zone"), any("internal"))
+	ctl := a.at("services", 0, "id").(string)
+	one := f.want(200, "admin", "2.53", "GET", "/v2.1/os-services?host=host1", "")
+	id := one.at("services", 0, "id").(string)
+	testx.Equal(t, one.at("services", 0, "zone"), any("nova"))
+	if _, ok := f.want(200, "admin", "2.52", "GET", "/v2.1/os-services?host=host1", "").at("services", 0, "id").(float64); !ok {
+		t.Error("before 2.53 ids are numbers")
+	}
+	a = f.want(200, "admin", "2.53", "PUT", "/v2.1/os-services/"+id, `{"status":"disabled","disabled_reason":"broken","forced_down":true}`)
+	testx.Equal(t, []any{a.at("service", "status"), a.at("service", "disabled_reason"), a.at("service", "state")}, []any{"disabled", "broken", "down"})
+	f.want(400, "admin", "2.53", "PUT", "/v2.1/os-services/"+ctl, `{"status":"disabled"}`)
+	f.want(404, "admin", "2.53", "PUT", "/v2.1/os-services/"+netID, `{"status":"disabled"}`)
+	f.want(200, "admin", "", "PUT", "/v2.1/os-services/enable", `{"host":"host1","binary":"nova-compute"}`)
+	f.want(200, "admin", "2.11", "PUT", "/v2.1/os-services/force-down", `{"host":"host1","binary":"nova-compute","forced_down":false}`)
+	f.want(404, "admin", "", "PUT", "/v2.1/os-services/disable", `{"host":"host9","binary":"nova-compute"}`)
+	a = f.want(200, "admin", "", "PUT", "/v2.1/os-services/disable-log-reason", `{"host":"host1","binary":"nova-compute","disabled_reason":"r"}`)
+	testx.Equal(t, a.at("service", "disabled_reason"), any("r"))
+	server := f.create("")
+	f.launch(server)
+	f.want(409, "admin", "2.53", "DELETE", "/v2.1/os-services/"+id, "") // a server is on it
+	f.want(204, "admin", "2.53", "DELETE", "/v2.1/os-services/"+ctl, "")
+}
+
+func TestHypervisors(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.hosts()
+	f.launch(f.create(""))
+	a := f.want(200, "admin", "2.53", "GET", "/v2.1/os-hypervisors/detail?hypervisor_hostname_pattern=OST1&with_servers=true", "")
+	testx.Equal(t, len(a.at("hypervisors").([]any)), 1)
+	h := func(key string) any { return a.at("hypervisors", 0, key) }
+	testx.Equal(t, []any{h("state"), h("vcpus_used"), h("memory_mb_used"), h("free_ram_mb"), h("running_vms"), h("local_gb_used")},
+		[]any{"up", 1.0, 256.0, 3840.0, 1.0, 1.0})
+	testx.Equal(t, a.at("hypervisors", 0, "cpu_info", "arch"), any("x86_64"))
+	testx.Equal(t, a.at("hypervisors", 0, "servers", 0, "name"), any("instance-00000001"))
+	id := h("id").(string)
+	f.want(200, "admin", "2.53", "GET", "/v2.1/os-hypervisors/"+id, "")
+	f.want(404, "admin", "2.53", "GET", "/v2.1/os-hypervisors/"+netID, "")
+	f.want(200, "admin", "2.52", "GET", "/v2.1/os-hypervisors/1", "")
+	a = f.want(200, "admin", "2.88", "GET", "/v2.1/os-hypervisors/"+id, "")
+	if _, ok := a.body["hypervisor"].(map[string]any)["vcpus"]; ok {
+		t.Error("2.88 shows what placement knows better")
+	}
+	testx.Equal(t, f.want(200, "admin", "2.87", "GET", "/v2.1/os-hypervisors/statistics", "").at("hypervisor_statistics", "count"), any(2.0))
+	f.want(404, "admin", "2.88", "GET", "/v2.1/os-hypervisors/statistics", "")
+	a = f.want(200, "admin", "2.33", "GET", "/v2.1/os-hypervisors?limit=1", "")
+	testx.Equal(t, len(a.at("hypervisors_links").([]any)), 1)
+}
+
+func TestAggregatesAndZones(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.hosts()
+	a := f.want(200, "admin", "", "POST", "/v2.1/os-aggregates", `{"aggregate":{"name":"fast","availability_zone":"az1"}}`)
+	testx.Equal(t, a.at("aggregate", "id"), any(1.0))
+	testx.Equal(t, f.want(409, "admin", "", "POST", "/v2.1/os-aggregates", `{"aggregate":{"name":"fast"}}`).message(), "Aggregate fast already exists.")
+	f.want(200, "admin", "", "POST", "/v2.1/os-aggregates", `{"aggregate":{"name":"slow","availability_zone":"az2"}}`)
+	act := func(code int, id int, body string) answer {
+		t.Helper()
+		return f.want(code, "admin", "", "POST", fmt.Sprintf("/v2.1/os-aggregates/%d/action", id), body)
+	}
+	act(200, 1, `{"add_host":{"host":"host1"}}`)
+	act(409, 1, `{"add_host":{"host":"host1"}}`)
+	act(404, 1, `{"add_host":{"host":"host9"}}`)
+	act(409, 2, `{"add_host":{"host":"host1"}}`) // in two zones
+	act(404, 9, `{"add_host":{"host":"host2"}}`)
+	a = act(200, 1, `{"set_metadata":{"metadata":{"ssd":"true"}}}`)
+	testx.Equal(t, a.at("aggregate", "metadata"), any(map[string]any{"availability_zone": "az1", "ssd": "true"}))
+	a = act(200, 1, `{"set_metadata":{"metadata":{"ssd":null}}}`)
+	testx.Equal(t, a.at("aggregate", "metadata"), any(map[string]any{"availability_zone": "az1"}))
+
+	zones := f.want(200, "member", "", "GET", "/v2.1/os-availability-zone", "")
+	testx.Equal(t, []any{zones.at("availabilityZoneInfo", 0, "zoneName"), zones.at("availabilityZoneInfo", 1, "zoneName"), zones.at("availabilityZoneInfo", 2)},
+		[]any{"az1", "nova", nil})
+	zones = f.want(200, "admin", "", "GET", "/v2.1/os-availability-zone/detail", "")
+	testx.Equal(t, zones.at("availabilityZoneInfo", 0, "hosts", "host1", "nova-compute", "active"), any(true))
+	// A server may now ask for the zone.
+	f.create(`,"availability_zone":"az1"`)
+
+	testx.Equal(t, f.want(400, "admin", "", "DELETE", "/v2.1/os-aggregates/1", "").message(), "Cannot delete aggregate 1. Reason: Host aggregate is not empty.")
+	act(200, 1, `{"remove_host":{"host":"host1"}}`)
+	act(404, 1, `{"remove_host":{"host":"host1"}}`)
+	f.want(200, "admin", "", "DELETE", "/v2.1/os-aggregates/1", "")
+	f.want(404, "admin", "", "GET", "/v2.1/os-aggregates/1", "")
+	f.want(400, "admin", "", "GET", "/v2.1/os-aggregates/one", "")
+}
+
+func TestQuotas(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	path := "/v2.1/os-quota-sets/" + p1
+	f.create("")
+	testx.Equal(t, f.want(200, "reader", "", "GET", path, "").at("quota_set", "instances"), any(10.0))
+	a := f.want(200, "admin", "", "PUT", path, `{"quota_set":{"instances":"2","cores":5}}`)
+	testx.Equal(t, []any{a.at("quota_set", "instances"), a.at("quota_set", "cores"), a.at("quota_set", "ram")}, []any{2.0, 5.0, 51200.0})
+	testx.Equal(t, f.want(400, "admin", "", "PUT", path, `{"quota_set":{"instances":0}}`).message(),
+		"Quota limit 0 for instances must be greater than or equal to already used and reserved 1.")
+	f.want(200, "admin", "", "PUT", path, `{"quota_set":{"instances":0,"force":true}}`)
+	f.want(400, "admin", "", "PUT", path, `{"quota_set":{"instances":-2}}`)
+	f.want(400, "admin", "", "PUT", path, `{"quota_set":{"nonsense":1}}`)
+	a = f.want(200, "admin", "", "GET", path+"/detail", "")
+	testx.Equal(t, a.at("quota_set", "instances"), any(map[string]any{"limit": 0.0, "in_use": 1.0, "reserved": 0.0}))
+	f.want(202, "admin", "", "DELETE", path, "")
+	testx.Equal(t, f.want(200, "member", "", "GET", path+"/defaults", "").at("quota_set", "cores"), any(20.0))
+	testx.Equal(t, f.want(200, "member", "", "GET", "/v2.1/limits", "").at("limits", "absolute", "maxTotalInstances"), any(10.0))
+}
+
+func TestServerGroups(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	a := f.want(200, "member", "2.64", "POST", "/v2.1/os-server-groups", `{"server_group":{"name":"g","policy":"anti-affinity","rules":{"max_server_per_host":3}}}`)
+	id := a.at("server_group", "id").(string)
+	server := f.create(`},"os:scheduler_hints":{"group":"` + id + `"`)
+	a = f.want(200, "member", "2.64", "GET", "/v2.1/os-server-groups/"+id, "")
+	testx.Equal(t, a.at("server_group", "members"), any([]any{server}))
+	testx.Equal(t, a.at("server_group", "rules", "max_server_per_host"), any(3.0))
+	f.want(404, "foreign", "", "GET", "/v2.1/os-server-groups/"+id, "")
+	f.want(404, "foreign", "", "DELETE", "/v2.1/os-server-groups/"+id, "")
+	testx.Equal(t, len(f.want(200, "foreign", "", "GET", "/v2.1/os-server-groups?all_projects=1", "").at("server_groups").([]any)), 0)
+	f.want(204, "member", "", "DELETE", "/v2.1/os-server-groups/"+id, "")
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.launch(f.create(""))
+	a := f.want(200, "reader", "", "GET", "/v2.1/os-simple-tenant-usage/"+p1, "")
+	testx.Equal(t, a.at("tenant_usage", "server_usages", 0, "state"), any("active"))
+	f.want(403, "reader", "", "GET", "/v2.1/os-simple-tenant-usage/"+p2, "")
+	testx.Equal(t, len(f.want(200, "admin", "", "GET", "/v2.1/os-simple-tenant-usage", "").at("tenant_usages").([]any)), 1)
+	f.want(400, "admin", "", "GET", "/v2.1/os-simple-tenant-usage?start=never", "")
+}
