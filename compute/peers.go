@@ -9,8 +9,10 @@ import (
 
 	"nubo/internal/auth"
 	"nubo/internal/fault"
+	"nubo/sdk/image"
 	"nubo/sdk/network"
 	"nubo/sdk/rest"
+	"nubo/sdk/volume"
 )
 
 // Networks is what the API asks of the network service. Every method speaks
@@ -105,6 +107,53 @@ func (p NetworkPeer) DeletePort(ctx context.Context, id string) error {
 // SecurityGroups implements Networks.
 func (p NetworkPeer) SecurityGroups(ctx context.Context, query url.Values) ([]network.SecurityGroup, error) {
 	return p.as(ctx).ListSecurityGroups(ctx, query)
+}
+
+// ImagePeer implements Images by the image service's client.
+type ImagePeer struct{ Client image.Client }
+
+// Image implements Images.
+func (p ImagePeer) Image(ctx context.Context, id string) (*Image, error) {
+	i, err := image.Client{Client: p.Client.WithToken(callersToken(ctx))}.Show(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &Image{
+		ID: i.ID, Name: i.Name, Status: i.Status, Size: i.Size, MinDisk: i.MinDisk, MinRAM: i.MinRAM, Properties: i.Properties,
+	}, nil
+}
+
+// VolumePeer implements Volumes by the volume service's client.
+type VolumePeer struct{ Client volume.Client }
+
+func (p VolumePeer) as(ctx context.Context) volume.Client {
+	return volume.Client{Client: p.Client.WithToken(callersToken(ctx))}
+}
+
+// Volume implements Volumes.
+func (p VolumePeer) Volume(ctx context.Context, id string) (*Volume, error) {
+	v, err := p.as(ctx).ShowVolume(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &Volume{ID: v.ID, Status: v.Status, SizeGB: v.Size, Bootable: v.Bootable == "true", AZ: v.AvailabilityZone}, nil
+}
+
+// Reserve implements Volumes.
+func (p VolumePeer) Reserve(ctx context.Context, volumeID, serverID string) (string, error) {
+	a, err := p.as(ctx).CreateAttachment(ctx, volumeID, serverID, nil)
+	if err != nil {
+		return "", err
+	}
+	return a.ID, nil
+}
+
+// Release implements Volumes.
+func (p VolumePeer) Release(ctx context.Context, attachmentID string) error {
+	if err := p.as(ctx).DeleteAttachment(ctx, attachmentID); err != nil && !rest.IsNotFound(err) {
+		return err
+	}
+	return nil
 }
 
 // peerFault words what another service answered. missing is the answer for
