@@ -149,7 +149,18 @@ type fixture struct {
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	s := store.New(dbtest.Open(t, store.Migrations, db.WithOutbox()))
+	return fixtureOn(t, dbtest.Open(t, store.Migrations, db.WithOutbox()))
+}
+
+// each runs a test on every engine.
+func each(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	dbtest.Each(t, store.Migrations, func(t *testing.T, d *db.DB) { test(t, fixtureOn(t, d)) }, db.WithOutbox())
+}
+
+func fixtureOn(t testing.TB, d *db.DB) *fixture {
+	t.Helper()
+	s := store.New(d)
 	bus := rpc.Open(rpc.Config{}) // encodes; nothing is sent, for nothing relays
 	t.Cleanup(func() { bus.Close(context.Background()) })
 	p := &peers{ports: map[string]*network.Port{}}

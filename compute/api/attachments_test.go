@@ -14,9 +14,9 @@ import (
 	"nubo/sdk/network"
 )
 
-func TestVolumes(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestVolumes(t *testing.T) { t.Parallel(); each(t, testVolumes) }
+
+func testVolumes(t *testing.T, f *fixture) {
 	id := f.create("")
 	path := "/v2.1/servers/" + id + "/os-volume_attachments"
 	attach := `{"volumeAttachment":{"volumeId":"` + volID + `"}}`
@@ -38,9 +38,9 @@ func TestVolumes(t *testing.T) {
 	testx.Equal(t, f.casts(), []string{"compute.host1 attach_volume", "compute.host1 detach_volume"})
 }
 
-func TestInterfaces(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestInterfaces(t *testing.T) { t.Parallel(); each(t, testInterfaces) }
+
+func testInterfaces(t *testing.T, f *fixture) {
 	id := f.create("")
 	f.launch(id)
 	f.casts()
@@ -76,9 +76,9 @@ func TestServerSecurityGroups(t *testing.T) {
 	f.want(404, "member", "", "POST", path+"/action", `{"addSecurityGroup":{"name":"none"}}`)
 }
 
-func TestExternalEvents(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestExternalEvents(t *testing.T) { t.Parallel(); each(t, testExternalEvents) }
+
+func testExternalEvents(t *testing.T, f *fixture) {
 	id, young := f.create(""), f.create("")
 	f.launch(id)
 	f.casts()

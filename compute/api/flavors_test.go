@@ -11,9 +11,9 @@ import (
 	"nubo/internal/testx"
 )
 
-func TestFlavors(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestFlavors(t *testing.T) { t.Parallel(); each(t, testFlavors) }
+
+func testFlavors(t *testing.T, f *fixture) {
 	a := f.want(200, "admin", "", "POST", "/v2.1/flavors", `{"flavor":{"name":"m1","id":"auto","ram":"512","vcpus":2,"disk":1,"swap":"","rxtx_factor":"1.5","OS-FLV-EXT-DATA:ephemeral":3}}`)
 	id := a.at("flavor", "id").(string)
 	testx.Equal(t, []any{a.at("flavor", "ram"), a.at("flavor", "swap"), a.at("flavor", "rxtx_factor"), a.at("flavor", "OS-FLV-EXT-DATA:ephemeral"), a.at("flavor", "os-flavor-access:is_public")},
@@ -32,9 +32,9 @@ func TestFlavors(t *testing.T) {
 	testx.Equal(t, f.want(404, "member", "", "GET", "/v2.1/flavors/"+id, "").message(), "Flavor "+id+" could not be found.")
 }
 
-func TestPrivateFlavors(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestPrivateFlavors(t *testing.T) { t.Parallel(); each(t, testPrivateFlavors) }
+
+func testPrivateFlavors(t *testing.T, f *fixture) {
 	a := f.want(200, "admin", "", "POST", "/v2.1/flavors", `{"flavor":{"name":"p","ram":512,"vcpus":2,"disk":1,"os-flavor-access:is_public":false}}`)
 	id := a.at("flavor", "id").(string)
 	count := func(token, query string) int {
@@ -50,9 +50,9 @@ func TestPrivateFlavors(t *testing.T) {
 	f.want(404, "foreign", "", "GET", "/v2.1/flavors/"+id, "")
 }
 
-func TestKeyPairs(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestKeyPairs(t *testing.T) { t.Parallel(); each(t, testKeyPairs) }
+
+func testKeyPairs(t *testing.T, f *fixture) {
 	a := f.want(200, "member", "", "POST", "/v2.1/os-keypairs", `{"keypair":{"name":"k"}}`)
 	block, _ := pem.Decode([]byte(a.at("keypair", "private_key").(string)))
 	if block == nil || block.Type != "RSA PRIVATE KEY" {

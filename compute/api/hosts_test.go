@@ -31,9 +31,9 @@ func (f *fixture) hosts() {
 	testx.NoErr(f.t, f.store.Heartbeat(f.t.Context(), now, []compute.ServiceReport{{Host: "ctl", Binary: compute.BinaryConductor, Topic: compute.TopicConductor}}))
 }
 
-func TestServices(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestServices(t *testing.T) { t.Parallel(); each(t, testServices) }
+
+func testServices(t *testing.T, f *fixture) {
 	f.hosts()
 	a := f.want(200, "admin", "2.53", "GET", "/v2.1/os-services", "")
 	states := map[any]any{}
@@ -65,9 +65,9 @@ func TestServices(t *testing.T) {
 	f.want(204, "admin", "2.53", "DELETE", "/v2.1/os-services/"+ctl, "")
 }
 
-func TestHypervisors(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestHypervisors(t *testing.T) { t.Parallel(); each(t, testHypervisors) }
+
+func testHypervisors(t *testing.T, f *fixture) {
 	f.hosts()
 	f.launch(f.create(""))
 	a := f.want(200, "admin", "2.53", "GET", "/v2.1/os-hypervisors/detail?hypervisor_hostname_pattern=OST1&with_servers=true", "")
@@ -91,9 +91,9 @@ func TestHypervisors(t *testing.T) {
 	testx.Equal(t, len(a.at("hypervisors_links").([]any)), 1)
 }
 
-func TestAggregatesAndZones(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestAggregatesAndZones(t *testing.T) { t.Parallel(); each(t, testAggregatesAndZones) }
+
+func testAggregatesAndZones(t *testing.T, f *fixture) {
 	f.hosts()
 	a := f.want(200, "admin", "", "POST", "/v2.1/os-aggregates", `{"aggregate":{"name":"fast","availability_zone":"az1"}}`)
 	testx.Equal(t, a.at("aggregate", "id"), any(1.0))
@@ -129,9 +129,9 @@ func TestAggregatesAndZones(t *testing.T) {
 	f.want(400, "admin", "", "GET", "/v2.1/os-aggregates/one", "")
 }
 
-func TestQuotas(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestQuotas(t *testing.T) { t.Parallel(); each(t, testQuotas) }
+
+func testQuotas(t *testing.T, f *fixture) {
 	path := "/v2.1/os-quota-sets/" + p1
 	f.create("")
 	testx.Equal(t, f.want(200, "reader", "", "GET", path, "").at("quota_set", "instances"), any(10.0))
@@ -149,9 +149,9 @@ func TestQuotas(t *testing.T) {
 	testx.Equal(t, f.want(200, "member", "", "GET", "/v2.1/limits", "").at("limits", "absolute", "maxTotalInstances"), any(10.0))
 }
 
-func TestServerGroups(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestServerGroups(t *testing.T) { t.Parallel(); each(t, testServerGroups) }
+
+func testServerGroups(t *testing.T, f *fixture) {
 	a := f.want(200, "member", "2.64", "POST", "/v2.1/os-server-groups", `{"server_group":{"name":"g","policy":"anti-affinity","rules":{"max_server_per_host":3}}}`)
 	id := a.at("server_group", "id").(string)
 	server := f.create(`},"os:scheduler_hints":{"group":"` + id + `"`)
@@ -164,9 +164,9 @@ func TestServerGroups(t *testing.T) {
 	f.want(204, "member", "", "DELETE", "/v2.1/os-server-groups/"+id, "")
 }
 
-func TestUsage(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestUsage(t *testing.T) { t.Parallel(); each(t, testUsage) }
+
+func testUsage(t *testing.T, f *fixture) {
 	f.launch(f.create(""))
 	a := f.want(200, "reader", "", "GET", "/v2.1/os-simple-tenant-usage/"+p1, "")
 	testx.Equal(t, a.at("tenant_usage", "server_usages", 0, "state"), any("active"))

@@ -10,9 +10,9 @@ import (
 	"nubo/internal/testx"
 )
 
-func TestServerLife(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestServerLife(t *testing.T) { t.Parallel(); each(t, testServerLife) }
+
+func testServerLife(t *testing.T, f *fixture) {
 	id := f.create(`,"metadata":{"a":"b"},"security_groups":[{"name":"web"}],"min_count":1`)
 	testx.Equal(t, f.casts(), []string{"conductor schedule_and_build_instances"})
 
@@ -55,7 +55,10 @@ func TestServerLife(t *testing.T) {
 
 func TestDeleteBeforeItIsScheduled(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t)
+	each(t, testDeleteBeforeItIsScheduled)
+}
+
+func testDeleteBeforeItIsScheduled(t *testing.T, f *fixture) {
 	id := f.create("")
 	f.want(204, "member", "", "DELETE", "/v2.1/servers/"+id, "")
 	f.want(404, "member", "", "GET", "/v2.1/servers/"+id, "")
@@ -153,9 +156,9 @@ func TestCreateRefusals(t *testing.T) {
 	testx.Equal(t, f.want(200, "member", "", "GET", "/v2.1/limits", "").at("limits", "absolute", "totalRAMUsed"), any(0.0))
 }
 
-func TestCreateSeveral(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestCreateSeveral(t *testing.T) { t.Parallel(); each(t, testCreateSeveral) }
+
+func testCreateSeveral(t *testing.T, f *fixture) {
 	f.create(`,"min_count":2,"max_count":20`) // the quota has room for ten
 	a := f.want(200, "member", "", "GET", "/v2.1/servers?sort_key=display_name&sort_dir=asc", "")
 	servers := a.at("servers").([]any)
@@ -164,9 +167,9 @@ func TestCreateSeveral(t *testing.T) {
 	f.want(403, "member", "", "POST", "/v2.1/servers", fmt.Sprintf(`{"server":{"name":"one","imageRef":"%s","flavorRef":"%s"}}`, imageID, f.flavor()))
 }
 
-func TestBootFromVolume(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestBootFromVolume(t *testing.T) { t.Parallel(); each(t, testBootFromVolume) }
+
+func testBootFromVolume(t *testing.T, f *fixture) {
 	a := f.want(202, "member", latest, "POST", "/v2.1/servers", fmt.Sprintf(
 		`{"server":{"name":"vol","imageRef":"","flavorRef":"%s","networks":"auto","block_device_mapping_v2":[
 		{"source_type":"image","destination_type":"volume","uuid":"%s","boot_index":"0","volume_size":1,"delete_on_termination":true},
@@ -218,9 +221,9 @@ func TestRepresentations(t *testing.T) {
 	testx.Equal(t, f.want(200, "member", "2.47", "GET", "/v2.1/servers/"+id, "").at("server", "flavor", "ram"), any(256.0))
 }
 
-func TestListPagesAndFilters(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestListPagesAndFilters(t *testing.T) { t.Parallel(); each(t, testListPagesAndFilters) }
+
+func testListPagesAndFilters(t *testing.T, f *fixture) {
 	f.create(`,"min_count":3`)
 	a := f.want(200, "member", "", "GET", "/v2.1/servers?limit=2", "")
 	testx.Equal(t, len(a.at("servers").([]any)), 2)
@@ -275,9 +278,9 @@ func TestLock(t *testing.T) {
 	f.want(204, "member", "", "DELETE", path, "")
 }
 
-func TestMetadataAndTags(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
+func TestMetadataAndTags(t *testing.T) { t.Parallel(); each(t, testMetadataAndTags) }
+
+func testMetadataAndTags(t *testing.T, f *fixture) {
 	path := "/v2.1/servers/" + f.create("")
 	f.want(200, "member", "", "POST", path+"/metadata", `{"metadata":{"a":"1","b":"2"}}`)
 	f.want(200, "member", "", "PUT", path+"/metadata/a", `{"meta":{"a":"3"}}`)
