@@ -7,16 +7,13 @@ import (
 
 	"nubo/internal/db"
 	"nubo/internal/rpc"
+	"nubo/sdk/compute"
 	sdk "nubo/sdk/network"
+	"nubo/sdk/rest"
 )
 
-// Event is what compute is told, in the form of os-server-external-events.
-type Event struct {
-	Name     string `json:"name"`
-	ServerID string `json:"server_uuid"`
-	Tag      string `json:"tag,omitempty"` // the port's id
-	Status   string `json:"status,omitempty"`
-}
+// Event is what compute is told; its tag is the port's id.
+type Event = compute.Event
 
 // note is a notification.
 type note struct {
@@ -31,7 +28,7 @@ func (c *change) note(event, resource string, payload any) {
 
 // event adds an event for compute.
 func (c *change) event(name string, p *Port) {
-	c.events = append(c.events, Event{Name: name, ServerID: p.DeviceID, Tag: p.ID, Status: "completed"})
+	c.events = append(c.events, Event{Name: name, ServerUUID: p.DeviceID, Tag: p.ID, Status: "completed"})
 }
 
 // messages encodes a change for the outbox.
@@ -82,7 +79,11 @@ func (s *Service) relayEvents(ctx context.Context) error {
 	for {
 		events, told, err := s.store.Events(ctx, eventBatch)
 		if err == nil && len(events) > 0 {
-			if err = s.nova.ExternalEvents(ctx, events); err == nil {
+			_, err = s.nova.ExternalEvents(ctx, events)
+			if rest.IsNotFound(err) {
+				err = nil // none of the servers exists any more
+			}
+			if err == nil {
 				if err = s.store.RemoveEvents(ctx, told); err == nil {
 					continue
 				}

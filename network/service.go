@@ -11,10 +11,12 @@ import (
 
 	"nubo/internal/auth"
 	"nubo/internal/clock"
+	"nubo/internal/config"
 	"nubo/internal/db"
 	"nubo/internal/fault"
 	"nubo/internal/quota"
 	"nubo/internal/rpc"
+	"nubo/sdk/compute"
 )
 
 // Config is the component's configuration.
@@ -38,23 +40,19 @@ type QuotaConfig struct {
 	QuotaSubnet            int64 `default:"100" help:"subnets a project may have"`
 	QuotaPort              int64 `default:"500" help:"ports a project may have"`
 	QuotaRouter            int64 `default:"10" help:"routers a project may have"`
-	QuotaFloatingIP        int64 `default:"50" help:"floating IPs a project may have"`
+	QuotaFloatingIP        int64 `toml:"quota_floatingip" default:"50" help:"floating IPs a project may have"`
 	QuotaSecurityGroup     int64 `default:"10" help:"security groups a project may have"`
 	QuotaSecurityGroupRule int64 `default:"100" help:"security group rules a project may have"`
 }
 
-// DefaultConfig is the configuration without a file.
-func DefaultConfig() Config {
-	return Config{
-		ML2: ML2Config{VNIRanges: "1:65535", FlatNetworks: []string{"extnet"}, PathMTU: 1500, AgentDownTime: 75 * time.Second},
-		Quotas: QuotaConfig{QuotaNetwork: 100, QuotaSubnet: 100, QuotaPort: 500, QuotaRouter: 10, QuotaFloatingIP: 50,
-			QuotaSecurityGroup: 10, QuotaSecurityGroupRule: 100},
-	}
+// Sections are the configuration's sections, to be loaded.
+func (c *Config) Sections() []config.Section {
+	return []config.Section{{Name: "ml2", Ptr: &c.ML2}, {Name: "quotas", Ptr: &c.Quotas}}
 }
 
-// Nova is what compute is told through.
+// Nova is what compute is told through: sdk/compute's client.
 type Nova interface {
-	ExternalEvents(ctx context.Context, events []Event) error
+	ExternalEvents(ctx context.Context, events []Event) ([]compute.EventResult, error)
 }
 
 // Deps are what the service needs of others.

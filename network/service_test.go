@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"nubo/internal/auth"
+	"nubo/internal/config"
 	"nubo/internal/db/dbtest"
 	"nubo/internal/fault"
 	"nubo/internal/testx"
@@ -32,7 +33,10 @@ func newEnv(t testing.TB, url string, deps network.Deps) *env {
 	testx.NoErr(t, err)
 	t.Cleanup(func() { testx.NoErr(t, st.Close()) })
 	deps.Store = st
-	svc, err := network.New(network.DefaultConfig(), deps)
+	var cfg network.Config
+	_, err = config.Load(cfg.Sections(), "", nil, nil)
+	testx.NoErr(t, err)
+	svc, err := network.New(cfg, deps)
 	testx.NoErr(t, err)
 	return &env{Service: svc, t: t, store: st}
 }

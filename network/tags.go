@@ -17,16 +17,6 @@ func (s *Service) SetTags(ctx context.Context, id string, tags []string) ([]stri
 	return tags, s.store.SetTags(ctx, id, tags)
 }
 
-// RemoveTag removes a tag that must be there.
-func (s *Service) RemoveTag(ctx context.Context, id string, tags []string, tag string) error {
-	i := slices.Index(tags, tag)
-	if i < 0 {
-		return TagNotFound(tag)
-	}
-	_, err := s.SetTags(ctx, id, slices.Delete(slices.Clone(tags), i, i+1))
-	return err
-}
-
 // TagNotFound is the answer where a resource does not have the tag.
 func TagNotFound(tag string) error {
 	return notFound("TagNotFound", "Tag %s could not be found.", tag)

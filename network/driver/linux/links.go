@@ -90,6 +90,12 @@ func (s *space) ensureBridge(name, alias string, mtu int) (netlink.Link, error) 
 		if l, err = s.nl.LinkByName(name); err != nil {
 			return nil, fmt.Errorf("look up bridge %s: %w", name, err)
 		}
+		// A bridge whose MTU was never set follows its ports.
+		if mtu > 0 {
+			if err := s.nl.LinkSetMTU(l, mtu); err != nil {
+				return nil, fmt.Errorf("set the MTU of %s to %d: %w", name, mtu, err)
+			}
+		}
 	} else if l.Type() != "bridge" {
 		return nil, fmt.Errorf("interface %s is no bridge", name)
 	}

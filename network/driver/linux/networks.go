@@ -284,7 +284,8 @@ func (d *Driver) dropMasquerade(ctx context.Context, networkID string) error {
 }
 
 // masqueradeRules hide the network behind the host wherever the host sends
-// its packets to, but for the network itself.
+// what came by its leg, but for the network itself. The leg matters: frames
+// that bridges forward pass here too, and some tenant's may look the same.
 func masqueradeRules(table, leg string, prefixes []netip.Prefix) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `table inet %[1]s
@@ -298,7 +299,7 @@ table inet %[1]s {
 		if p.Addr().Is6() {
 			ip = "ip6"
 		}
-		fmt.Fprintf(&b, "\t\t%s saddr %s oifname != { \"lo\", %q } masquerade\n", ip, p.Masked(), leg)
+		fmt.Fprintf(&b, "\t\tiifname %q oifname != { \"lo\", %[1]q } %s saddr %s masquerade\n", leg, ip, p.Masked())
 	}
 	b.WriteString("\t}\n}\n")
 	return b.String()

@@ -224,6 +224,10 @@ func ruleMatch(r driver.Rule) (match string, ok bool, err error) {
 	default:
 		return "", false, fault.Invalidf("ether type %q is neither IPv4 nor IPv6", r.EtherType)
 	}
+	proto, err := protocolMatch(r)
+	if err != nil {
+		return "", false, err
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "meta nfproto %s ", protocols)
 	if !r.AnyRemote {
@@ -239,8 +243,7 @@ func ruleMatch(r driver.Rule) (match string, ok bool, err error) {
 			fmt.Fprintf(&b, "%s %s %s ", ip, side, set(remote))
 		}
 	}
-	proto, err := protocolMatch(r)
-	return b.String() + proto, err == nil, err
+	return b.String() + proto, true, nil
 }
 
 // protocolNames are the names Neutron knows beside numbers.
