@@ -43,6 +43,9 @@ type CreateRequest struct {
 	AccessIPv6   string
 	DiskConfig   string
 	Hints        map[string][]string
+	// ZeroDisk allows a system disk as large as the image where the flavor
+	// has none.
+	ZeroDisk bool
 }
 
 // creation is a request on its way: what was asked, and what was found out.
@@ -161,6 +164,8 @@ func checkImage(c *creation, boot int) error {
 			return fault.Invalidf("Volume is smaller than the minimum size specified in image metadata. Volume size is %d bytes, minimum size is %d bytes.",
 				b.VolumeSize*gib, c.image.MinDisk*gib)
 		}
+	case c.flavor.RootGB == 0 && !c.ZeroDisk:
+		return fault.Forbiddenf("Only volume-backed servers are allowed for flavors with zero disk.")
 	case c.flavor.RootGB > 0 && c.image.Size > int64(c.flavor.RootGB)*gib:
 		return fault.Invalidf("Flavor's disk is too small for requested image. Flavor disk is %d bytes, image is %d bytes.", c.flavor.RootGB*gib, c.image.Size)
 	case c.flavor.RootGB > 0 && c.image.MinDisk > c.flavor.RootGB:

@@ -57,7 +57,7 @@ func (s *Service) Delete(ctx context.Context, server *Server) error {
 		nobodys := ""
 		_, err := s.apply(ctx, server, change{
 			rule: free, record: "delete", set: ServerFields{Deleted: true},
-			update: func(u *Update) { u.ExpectHost = &nobodys },
+			update: func(_ context.Context, u *Update) error { u.ExpectHost = &nobodys; return nil },
 		})
 		if err == nil {
 			return s.releaseAll(ctx, server)
@@ -68,7 +68,7 @@ func (s *Service) Delete(ctx context.Context, server *Server) error {
 	}
 	_, err := s.apply(ctx, server, change{
 		rule: free, record: "delete", set: ServerFields{TaskState: Ptr(Deleting)},
-		update: func(u *Update) { u.RefuseTask = []TaskState{Deleting} },
+		update: func(_ context.Context, u *Update) error { u.RefuseTask = []TaskState{Deleting}; return nil },
 		method: MethodTerminate, args: func(after *Server) any { return ServerArgs{after} },
 	})
 	if fault.Is(err, fault.Conflict) {
@@ -104,12 +104,16 @@ func (s *Service) releaseAll(ctx context.Context, server *Server) error {
 
 // Lock keeps others than admins from changing a server.
 func (s *Service) Lock(ctx context.Context, server *Server, reason string) error {
-	return s.set(ctx, server, "lock", ServerFields{Locked: Ptr(true), LockedReason: &reason})
+	by := LockedByAdmin
+	if auth.From(ctx).ProjectID == server.ProjectID {
+		by = LockedByOwner
+	}
+	return s.set(ctx, server, "lock", ServerFields{Locked: Ptr(true), LockedBy: &by, LockedReason: &reason})
 }
 
 // Unlock ends that.
 func (s *Service) Unlock(ctx context.Context, server *Server) error {
-	return s.set(ctx, server, "unlock", ServerFields{Locked: Ptr(false), LockedReason: Ptr("")})
+	return s.set(ctx, server, "unlock", ServerFields{Locked: Ptr(false), LockedBy: Ptr(""), LockedReason: Ptr("")})
 }
 
 // ResetState is the admin's: it says what a server is, against all odds.

@@ -114,6 +114,7 @@ type Server struct {
 
 	Fault        *Fault `json:"fault,omitempty"`
 	Locked       bool   `json:"locked,omitempty"`
+	LockedBy     string `json:"locked_by,omitempty"` // LockedByOwner or LockedByAdmin
 	LockedReason string `json:"locked_reason,omitempty"`
 	// LaunchIndex is its place among the servers of one create request.
 	LaunchIndex   int    `json:"launch_index,omitempty"`
@@ -133,6 +134,12 @@ func (s *Server) InstanceName() string { return fmt.Sprintf("instance-%08x", s.N
 
 // BootsFromVolume reports whether a volume is the system disk.
 func (s *Server) BootsFromVolume() bool { return s.ImageRef == "" }
+
+// Who locked a server: somebody of its project, or an admin of another.
+const (
+	LockedByOwner = "owner"
+	LockedByAdmin = "admin"
+)
 
 // Fault is why a server is in the state error, or what went wrong last.
 type Fault struct {

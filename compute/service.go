@@ -177,7 +177,7 @@ type change struct {
 	rule   rule
 	record string // the action's name in the server's history
 	set    ServerFields
-	update func(u *Update)                                 // further parts of the update
+	update func(ctx context.Context, u *Update) error      // further parts of the update
 	also   func(ctx context.Context, server *Server) error // in the same transaction
 	method string                                          // "" for no cast
 	args   func(server *Server) any
@@ -194,7 +194,9 @@ func (s *Service) apply(ctx context.Context, server *Server, c change) (*Server,
 	err := s.store.InTx(ctx, func(ctx context.Context) error {
 		u := Update{ServerID: server.ID, ExpectVM: c.rule.vm, ExpectTask: c.rule.tasks, Set: c.set}
 		if c.update != nil {
-			c.update(&u)
+			if err := c.update(ctx, &u); err != nil {
+				return err
+			}
 		}
 		var err error
 		if after, err = s.store.UpdateServer(ctx, u); err != nil {

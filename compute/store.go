@@ -156,6 +156,7 @@ type ServerFields struct {
 	AccessIPv6   *string          `json:"access_ip_v6,omitempty"`
 	DiskConfig   *string          `json:"disk_config,omitempty"`
 	Locked       *bool            `json:"locked,omitempty"`
+	LockedBy     *string          `json:"locked_by,omitempty"`
 	LockedReason *string          `json:"locked_reason,omitempty"`
 	Tags         *[]string        `json:"tags,omitempty"`
 	Groups       *[]SecurityGroup `json:"security_groups,omitempty"`

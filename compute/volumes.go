@@ -183,11 +183,15 @@ func (s *Service) DetachVolume(ctx context.Context, server *Server, volumeID str
 	if b.BootIndex == 0 {
 		return fault.Invalidf("Cannot detach a root device volume")
 	}
-	device := *b
-	device.Detaching = true
+	var device BlockDevice
 	_, err = s.apply(ctx, server, change{
 		rule: detachStates, record: "detach_volume",
-		update: func(u *Update) { u.SetDevices = []BlockDevice{device} },
+		update: func(ctx context.Context, u *Update) error { // as it is now: the agent writes it, too
+			device, err = s.device(ctx, server, volumeID)
+			device.Detaching = true
+			u.SetDevices = []BlockDevice{device}
+			return err
+		},
 		method: MethodDetachVolume, args: func(after *Server) any { return VolumeArgs{Server: after, Device: device} },
 	})
 	return err
@@ -195,12 +199,27 @@ func (s *Service) DetachVolume(ctx context.Context, server *Server, volumeID str
 
 // SetDeleteOnTermination changes whether a volume is deleted with the server.
 func (s *Service) SetDeleteOnTermination(ctx context.Context, server *Server, volumeID string, value bool) error {
-	b, err := server.Attachment(volumeID)
+	return s.store.InTx(ctx, func(ctx context.Context) error {
+		b, err := s.device(ctx, server, volumeID)
+		if err != nil {
+			return err
+		}
+		b.DeleteOnTermination = value
+		return s.store.UpdateBlockDevice(ctx, &b)
+	})
+}
+
+// device reads a server's block device of a volume anew.
+func (s *Service) device(ctx context.Context, server *Server, volumeID string) (BlockDevice, error) {
+	devices, err := s.store.BlockDevices(ctx, server.ID)
 	if err != nil {
-		return err
+		return BlockDevice{}, err
 	}
-	b.DeleteOnTermination = value
-	return s.store.UpdateBlockDevice(ctx, b)
+	b, err := (&Server{ID: server.ID, BlockDevices: devices}).Attachment(volumeID)
+	if err != nil {
+		return BlockDevice{}, err
+	}
+	return *b, nil
 }
 
 // DeviceLetter gives "vdb" of "/dev/vdb".

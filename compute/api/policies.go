@@ -24,7 +24,7 @@ var checks = map[string]string{
 	"servers:detail": reader, "servers:detail:get_all_tenants": admin, "servers:allow_all_filters": admin,
 	"servers:show": reader, "servers:show:flavor-extra-specs": reader,
 	"servers:show:host_status": admin,
-	"servers:create":           memberOnly, "servers:create:forced_host": admin,
+	"servers:create":           memberOnly, "servers:create:forced_host": admin, "servers:create:zero_disk_flavor": admin,
 	"servers:create:attach_volume": memberOnly, "servers:create:attach_network": memberOnly,
 	"servers:update": member, "servers:delete": member,
 	"servers:start": member, "servers:stop": member, "servers:reboot": member,

@@ -63,7 +63,14 @@ func (h *handler) lockServer(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *handler) unlockServer(w http.ResponseWriter, r *http.Request) error {
-	return h.act(w, r, h.svc.Unlock)
+	return h.act(w, r, func(ctx context.Context, s *compute.Server) error {
+		if s.Locked && s.LockedBy == compute.LockedByAdmin {
+			if err := httpx.Enforce(ctx, prefix+"os-lock-server:unlock:unlock_override", ownTarget(r)); err != nil {
+				return err
+			}
+		}
+		return h.svc.Unlock(ctx, s)
+	})
 }
 
 func (h *handler) resetState(w http.ResponseWriter, r *http.Request) error {

@@ -74,6 +74,7 @@ func (h *handler) createServer(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	req.Hints = hints(in.Hints)
+	req.ZeroDisk = httpx.Allowed(r.Context(), prefix+"servers:create:zero_disk_flavor", ownTarget(r))
 	if err := createRules(r, &req); err != nil {
 		return err
 	}

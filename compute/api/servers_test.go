@@ -113,8 +113,9 @@ func TestCreateRefusals(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	flavor := f.flavor()
-	big := f.want(200, "admin", "", "POST", "/v2.1/flavors", `{"flavor":{"name":"big","ram":"60000","vcpus":"1","disk":0}}`).at("flavor", "id").(string)
-	small := f.want(200, "admin", "", "POST", "/v2.1/flavors", `{"flavor":{"name":"small","ram":32,"vcpus":1,"disk":0}}`).at("flavor", "id").(string)
+	big := f.want(200, "admin", "", "POST", "/v2.1/flavors", `{"flavor":{"name":"big","ram":"60000","vcpus":"1","disk":1}}`).at("flavor", "id").(string)
+	small := f.want(200, "admin", "", "POST", "/v2.1/flavors", `{"flavor":{"name":"small","ram":32,"vcpus":1,"disk":1}}`).at("flavor", "id").(string)
+	zero := f.want(200, "admin", "", "POST", "/v2.1/flavors", `{"flavor":{"name":"zero","ram":64,"vcpus":1,"disk":0}}`).at("flavor", "id").(string)
 	base := func(more string) string {
 		return fmt.Sprintf(`{"server":{"name":"web","imageRef":"%s","flavorRef":"%s"%s}}`, imageID, flavor, more)
 	}
@@ -133,6 +134,7 @@ func TestCreateRefusals(t *testing.T) {
 		"no image":         {400, "", fmt.Sprintf(`{"server":{"name":"w","imageRef":"%s","flavorRef":"%s"}}`, other, flavor), "Image " + other + " could not be found."},
 		"nothing to boot":  {400, "", fmt.Sprintf(`{"server":{"name":"w","imageRef":"","flavorRef":"%s"}}`, flavor), "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid."},
 		"little memory":    {400, "", fmt.Sprintf(`{"server":{"name":"w","imageRef":"%s","flavorRef":"%s"}}`, imageID, small), "Flavor's memory is too small for requested image."},
+		"no disk":          {403, "", fmt.Sprintf(`{"server":{"name":"w","imageRef":"%s","flavorRef":"%s"}}`, imageID, zero), "Only volume-backed servers are allowed for flavors with zero disk."},
 		"no key":           {400, "", base(`,"key_name":"none"`), "Invalid key_name provided."},
 		"no network":       {400, "", base(`,"networks":[{"uuid":"` + other + `"}]`), "Network " + other + " could not be found."},
 		"no port":          {400, "", base(`,"networks":[{"port":"` + other + `"}]`), "Port id " + other + " could not be found."},
@@ -275,6 +277,10 @@ func TestLock(t *testing.T) {
 	testx.Equal(t, a.message(), "Instance "+id+" is locked")
 	testx.Equal(t, f.want(200, "member", "2.73", "GET", path, "").at("server", "locked_reason"), any("hands off"))
 	f.want(202, "member", "", "POST", path+"/action", `{"unlock":null}`)
+	_, err := f.store.UpdateServer(t.Context(), compute.Update{ServerID: id, Set: compute.ServerFields{Locked: compute.Ptr(true), LockedBy: compute.Ptr(compute.LockedByAdmin)}})
+	testx.NoErr(t, err)
+	f.want(403, "member", "", "POST", path+"/action", `{"unlock":null}`) // an admin's lock is the admin's
+	f.want(202, "admin", "", "POST", path+"/action", `{"unlock":null}`)
 	f.want(204, "member", "", "DELETE", path, "")
 }
 

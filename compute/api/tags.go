@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 
-	"nubo/compute"
 	"nubo/internal/fault"
 	"nubo/internal/httpx"
 )
@@ -23,13 +22,15 @@ func (h *handler) listTags(w http.ResponseWriter, r *http.Request) error {
 	return httpx.JSON(w, http.StatusOK, map[string]any{"tags": list(s.Tags)})
 }
 
-// setTags writes a server's tags, if nobody changed it since it was read.
-func (h *handler) setTags(r *http.Request, s *compute.Server, tags []string) error {
-	if len(tags) > maxTags {
-		return fault.Invalidf("The number of tags exceeded the per-server limit %d", maxTags)
-	}
-	_, err := h.svc.Update(r.Context(), s, compute.ServerFields{Tags: &tags})
-	return err
+// changeTags changes the tags of the path's server.
+func (h *handler) changeTags(r *http.Request, change func(tags []string) ([]string, error)) ([]string, error) {
+	return h.svc.ChangeTags(r.Context(), httpx.Param(r, "server_id"), func(tags []string) ([]string, error) {
+		tags, err := change(slices.Clone(tags))
+		if err == nil && len(tags) > maxTags {
+			err = fault.Invalidf("The number of tags exceeded the per-server limit %d", maxTags)
+		}
+		return tags, err
+	})
 }
 
 func (h *handler) replaceTags(w http.ResponseWriter, r *http.Request) error {
@@ -39,85 +40,74 @@ func (h *handler) replaceTags(w http.ResponseWriter, r *http.Request) error {
 	if err := httpx.Decode(r, &in); err != nil {
 		return err
 	}
-	s, err := h.server(r)
+	tags, err := h.changeTags(r, func([]string) ([]string, error) {
+		var unique []string
+		for _, t := range in.Tags {
+			if !slices.Contains(unique, t) {
+				unique = append(unique, t)
+			}
+		}
+		return unique, nil
+	})
 	if err != nil {
 		return err
 	}
-	var unique []string
-	for _, t := range in.Tags {
-		if !slices.Contains(unique, t) {
-			unique = append(unique, t)
-		}
-	}
-	if err := h.setTags(r, s, unique); err != nil {
-		return err
-	}
-	return httpx.JSON(w, http.StatusOK, map[string]any{"tags": list(unique)})
+	return httpx.JSON(w, http.StatusOK, map[string]any{"tags": list(tags)})
 }
 
 func (h *handler) deleteTags(w http.ResponseWriter, r *http.Request) error {
-	s, err := h.server(r)
-	if err != nil {
-		return err
-	}
-	if err := h.setTags(r, s, nil); err != nil {
+	if _, err := h.changeTags(r, func([]string) ([]string, error) { return nil, nil }); err != nil {
 		return err
 	}
 	return httpx.NoContent(w, http.StatusNoContent)
 }
 
-// tag loads the server and says whether it has the tag of the path.
-func (h *handler) tag(r *http.Request) (s *compute.Server, tag string, has bool, err error) {
-	tag = httpx.Param(r, "tag")
-	if s, err = h.server(r); err != nil {
-		return nil, tag, false, err
-	}
-	return s, tag, slices.Contains(s.Tags, tag), nil
-}
-
-func noTag(s *compute.Server, tag string) error {
-	return fault.NotFoundf("Server %s has no tag '%s'", s.ID, tag)
+func noTag(r *http.Request) error {
+	return fault.NotFoundf("Server %s has no tag '%s'", httpx.Param(r, "server_id"), httpx.Param(r, "tag"))
 }
 
 func (h *handler) checkTag(w http.ResponseWriter, r *http.Request) error {
-	s, tag, has, err := h.tag(r)
+	s, err := h.server(r)
 	if err != nil {
 		return err
 	}
-	if !has {
-		return noTag(s, tag)
+	if !slices.Contains(s.Tags, httpx.Param(r, "tag")) {
+		return noTag(r)
 	}
 	return httpx.NoContent(w, http.StatusNoContent)
 }
 
 func (h *handler) addTag(w http.ResponseWriter, r *http.Request) error {
-	s, tag, has, err := h.tag(r)
-	if err != nil {
-		return err
-	}
+	tag := httpx.Param(r, "tag")
 	if !tagPattern.MatchString(tag) {
 		return fault.Invalidf("Tag '%s' is invalid. It must be a non-empty string without '/' and ',' of at most 60 characters.", tag)
 	}
-	if has {
-		return httpx.NoContent(w, http.StatusNoContent)
-	}
-	if err := h.setTags(r, s, append(slices.Clone(s.Tags), tag)); err != nil {
+	had := false
+	_, err := h.changeTags(r, func(tags []string) ([]string, error) {
+		if had = slices.Contains(tags, tag); had {
+			return tags, nil
+		}
+		return append(tags, tag), nil
+	})
+	if err != nil {
 		return err
+	}
+	if had {
+		return httpx.NoContent(w, http.StatusNoContent)
 	}
 	w.Header().Set("Location", httpx.SelfURL(r))
 	return httpx.NoContent(w, http.StatusCreated)
 }
 
 func (h *handler) deleteTag(w http.ResponseWriter, r *http.Request) error {
-	s, tag, has, err := h.tag(r)
+	_, err := h.changeTags(r, func(tags []string) ([]string, error) {
+		i := slices.Index(tags, httpx.Param(r, "tag"))
+		if i < 0 {
+			return nil, noTag(r)
+		}
+		return slices.Delete(tags, i, i+1), nil
+	})
 	if err != nil {
-		return err
-	}
-	if !has {
-		return noTag(s, tag)
-	}
-	rest := slices.DeleteFunc(slices.Clone(s.Tags), func(t string) bool { return t == tag })
-	if err := h.setTags(r, s, rest); err != nil {
 		return err
 	}
 	return httpx.NoContent(w, http.StatusNoContent)

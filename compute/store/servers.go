@@ -73,6 +73,7 @@ type serverRow struct {
 	RootDeviceName  string                          `bun:"root_device_name"`
 	Fault           doc[*compute.Fault]             `bun:"fault"`
 	Locked          bool                            `bun:"locked"`
+	LockedBy        string                          `bun:"locked_by"`
 	LockedReason    string                          `bun:"locked_reason"`
 }
 
@@ -91,7 +92,7 @@ func rowOf(s *compute.Server) *serverRow {
 		Metadata: docOf(s.Metadata), Tags: docOf(s.Tags), UserData: s.UserData, ConfigDrive: s.ConfigDrive,
 		AccessIPv4: s.AccessIPv4, AccessIPv6: s.AccessIPv6, DiskConfig: s.DiskConfig,
 		Networks: docOf(s.Networks), VIFs: docOf(s.VIFs), IPs: addresses(s.VIFs), SecurityGroups: docOf(s.SecurityGroups),
-		RootDeviceName: s.RootDeviceName, Fault: docOf(s.Fault), Locked: s.Locked, LockedReason: s.LockedReason,
+		RootDeviceName: s.RootDeviceName, Fault: docOf(s.Fault), Locked: s.Locked, LockedBy: s.LockedBy, LockedReason: s.LockedReason,
 	}
 }
 
@@ -108,7 +109,7 @@ func (r *serverRow) server() *compute.Server {
 		Metadata: r.Metadata.V, Tags: r.Tags.V, UserData: r.UserData, ConfigDrive: r.ConfigDrive,
 		AccessIPv4: r.AccessIPv4, AccessIPv6: r.AccessIPv6, DiskConfig: r.DiskConfig,
 		Networks: r.Networks.V, VIFs: r.VIFs.V, SecurityGroups: r.SecurityGroups.V,
-		RootDeviceName: r.RootDeviceName, Fault: r.Fault.V, Locked: r.Locked, LockedReason: r.LockedReason,
+		RootDeviceName: r.RootDeviceName, Fault: r.Fault.V, Locked: r.Locked, LockedBy: r.LockedBy, LockedReason: r.LockedReason,
 	}
 }
 

@@ -93,6 +93,7 @@ func (r *serverRow) apply(f *compute.ServerFields) []string {
 	set("access_ip_v6", f.AccessIPv6 != nil, func() { r.AccessIPv6 = *f.AccessIPv6 })
 	set("disk_config", f.DiskConfig != nil, func() { r.DiskConfig = *f.DiskConfig })
 	set("locked", f.Locked != nil, func() { r.Locked = *f.Locked })
+	set("locked_by", f.LockedBy != nil, func() { r.LockedBy = *f.LockedBy })
 	set("locked_reason", f.LockedReason != nil, func() { r.LockedReason = *f.LockedReason })
 	set("tags", f.Tags != nil, func() { r.Tags = docOf(*f.Tags) })
 	set("security_groups", f.Groups != nil, func() { r.SecurityGroups = docOf(*f.Groups) })

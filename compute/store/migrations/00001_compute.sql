@@ -55,6 +55,7 @@ CREATE TABLE servers (
     root_device_name VARCHAR(64) NOT NULL,
     fault TEXT NOT NULL,
     locked BOOLEAN NOT NULL,
+    locked_by VARCHAR(16) NOT NULL,
     locked_reason VARCHAR(255) NOT NULL
 );
 CREATE INDEX servers_by_project ON servers (project_id, created_at, id) WHERE NOT deleted;
