@@ -9,18 +9,17 @@ import (
 
 // The notifications' event types, Nova's unversioned ones.
 const (
-	EventCreateStart    = "compute.instance.create.start"
-	EventCreateEnd      = "compute.instance.create.end"
-	EventCreateError    = "compute.instance.create.error"
-	EventDeleteStart    = "compute.instance.delete.start"
-	EventDeleteEnd      = "compute.instance.delete.end"
-	EventUpdate         = "compute.instance.update"
-	EventPowerOnEnd     = "compute.instance.power_on.end"
-	EventPowerOffEnd    = "compute.instance.power_off.end"
-	EventRebootEnd      = "compute.instance.reboot.end"
-	EventVolumeAttach   = "compute.instance.volume.attach"
-	EventVolumeDetach   = "compute.instance.volume.detach"
-	EventExistsInterval = "compute.instance.exists"
+	EventCreateStart  = "compute.instance.create.start"
+	EventCreateEnd    = "compute.instance.create.end"
+	EventCreateError  = "compute.instance.create.error"
+	EventDeleteStart  = "compute.instance.delete.start"
+	EventDeleteEnd    = "compute.instance.delete.end"
+	EventUpdate       = "compute.instance.update"
+	EventPowerOnEnd   = "compute.instance.power_on.end"
+	EventPowerOffEnd  = "compute.instance.power_off.end"
+	EventRebootEnd    = "compute.instance.reboot.end"
+	EventVolumeAttach = "compute.instance.volume.attach"
+	EventVolumeDetach = "compute.instance.volume.detach"
 )
 
 // notice is the payload of a server's notifications.

@@ -83,7 +83,6 @@ const (
 	MethodDetachInterface  = "detach_interface"        // InterfaceArgs
 	MethodExternalEvent    = "external_instance_event" // EventsArgs
 	MethodGetConsoleOutput = "get_console_output"      // ConsoleArgs → ConsoleReply, a call
-	MethodRefreshInstance  = "refresh_instance"        // ServerArgs: its addresses changed
 )
 
 // ServerIDs names servers.
