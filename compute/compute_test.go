@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nubo/internal/auth"
+	"nubo/internal/config"
 	"nubo/internal/fault"
 	"nubo/internal/testx"
 	"nubo/sdk/network"
@@ -165,4 +166,16 @@ func TestServiceUp(t *testing.T) {
 	testx.Equal(t, (&ComputeService{LastSeen: &old}).Up(now, time.Minute), false)
 	testx.Equal(t, (&ComputeService{LastSeen: &now, ForcedDown: true}).Up(now, time.Minute), false)
 	testx.Equal(t, (&ComputeService{}).Up(now, time.Minute), false)
+}
+
+// TestDefaultConfig holds the tags, which the configuration kit reads, and
+// DefaultConfig together.
+func TestDefaultConfig(t *testing.T) {
+	t.Parallel()
+	var read Config
+	_, err := config.Load([]config.Section{
+		{Name: "compute", Ptr: &read.Default}, {Name: "quota", Ptr: &read.Quota}, {Name: "neutron", Ptr: &read.Neutron},
+	}, "", nil, nil)
+	testx.NoErr(t, err)
+	testx.Equal(t, read, DefaultConfig())
 }
