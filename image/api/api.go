@@ -1,0 +1,121 @@
+// Package api is the image component's HTTP door: Image v2, as the API
+// reference of Glance describes it (https://docs.openstack.org/api-ref/image/v2/).
+package api
+
+import (
+	"log/slog"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+
+	"nubo/image"
+	"nubo/internal/auth"
+	"nubo/internal/httpx"
+	"nubo/internal/policy"
+)
+
+type handler struct{ svc *image.Images }
+
+// New makes the API. The app sets AuthURI.
+func New(svc *image.Images, a httpx.Authenticator, p httpx.Policy, log *slog.Logger) *httpx.API {
+	h := &handler{svc}
+	return &httpx.API{
+		Service: "image", Dialect: httpx.Glance, Auth: a, Policy: p, Log: log, Prefixes: []string{"/v2"}, Routes: h.routes(),
+	}
+}
+
+type object map[string]any
+
+// target is the image of the path. One that the caller may not see is not
+// there.
+func (h *handler) target(r *http.Request) (policy.Target, error) {
+	i, err := h.svc.Get(r.Context(), httpx.Param(r, "image_id"))
+	if err != nil {
+		return nil, err
+	}
+	return policy.Target{
+		"project_id": i.Owner, "owner": i.Owner, "visibility": i.Visibility, "member_id": memberOf(r),
+	}, nil
+}
+
+// memberOf is the member that rules about members mean: that of the path, or
+// the caller.
+func memberOf(r *http.Request) string {
+	if id := httpx.Param(r, "member_id"); id != "" {
+		return id
+	}
+	return auth.From(r.Context()).ProjectID
+}
+
+// newTarget is an image that is to be made: the caller's, or for whomever the
+// request says.
+func (h *handler) newTarget(r *http.Request) (policy.Target, error) {
+	c := auth.From(r.Context())
+	var in struct{ Owner *string }
+	owner := c.ProjectID
+	if httpx.Decode(r, &in) == nil && in.Owner != nil {
+		owner = *in.Owner
+	}
+	return policy.Target{"project_id": c.ProjectID, "owner": owner}, nil
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+
+func nullable[T comparable](v T) any {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return v
+}
+
+func view(i *image.Image) object {
+	v := object{}
+	for k, value := range i.Properties {
+		v[k] = value
+	}
+	tags := i.Tags
+	if tags == nil {
+		tags = []string{}
+	}
+	has := i.Status == image.StatusActive || i.Status == image.StatusDeactivated
+	maps.Copy(v, object{
+		"id": i.ID, "name": nullable(i.Name), "status": i.Status, "visibility": i.Visibility, "owner": nullable(i.Owner),
+		"disk_format": nullable(i.DiskFormat), "container_format": nullable(i.ContainerFormat), "min_disk": i.MinDisk, "min_ram": i.MinRAM,
+		"protected": i.Protected, "os_hidden": i.Hidden, "tags": tags, "created_at": stamp(i.CreatedAt), "updated_at": stamp(i.UpdatedAt),
+		"checksum": nullable(i.Checksum), "os_hash_algo": nil, "os_hash_value": nullable(i.HashValue),
+		"size": nil, "virtual_size": nullable(i.VirtualSize),
+		"self": "/v2/images/" + i.ID, "file": "/v2/images/" + i.ID + "/file", "schema": "/v2/schemas/image",
+	})
+	if has {
+		v["size"], v["os_hash_algo"], v["stores"] = i.Size, "sha512", "file"
+	}
+	return v
+}
+
+// versions answers with the versions served: 2.0 to 2.9 and the newest.
+func (h *handler) versions(w http.ResponseWriter, r *http.Request) error {
+	return answerVersions(w, r, http.StatusOK)
+}
+
+func (h *handler) rootVersions(w http.ResponseWriter, r *http.Request) error {
+	return answerVersions(w, r, http.StatusMultipleChoices)
+}
+
+func answerVersions(w http.ResponseWriter, r *http.Request, status int) error {
+	links := []object{{"rel": "self", "href": httpx.BaseURL(r) + "/v2/"}}
+	list := []object{{"id": "v2.9", "status": "CURRENT", "links": links}}
+	for _, minor := range strings.Fields("7 6 5 4 3 2 1 0") {
+		list = append(list, object{"id": "v2." + minor, "status": "SUPPORTED", "links": links})
+	}
+	return httpx.JSON(w, status, object{"versions": list})
+}
+
+func (h *handler) importInfo(w http.ResponseWriter, _ *http.Request) error {
+	return httpx.JSON(w, http.StatusOK, object{"import-methods": object{"description": "Import methods available.", "type": "array", "value": []string{}}})
+}
+
+func (h *handler) storesInfo(w http.ResponseWriter, _ *http.Request) error {
+	return httpx.JSON(w, http.StatusOK, object{"stores": []object{{"id": "file", "default": "true", "description": "Files of this cloud"}}})
+}

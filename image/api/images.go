@@ -1,0 +1,242 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"nubo/image"
+	"nubo/internal/auth"
+	"nubo/internal/db"
+	"nubo/internal/fault"
+	"nubo/internal/httpx"
+	"nubo/internal/policy"
+)
+
+var filters = httpx.FilterSpec{
+	"name": httpx.Text, "status": httpx.Text, "id": httpx.Text, "owner": httpx.Text, "disk_format": httpx.Text, "container_format": httpx.Text,
+	"min_disk": httpx.Number, "min_ram": httpx.Number, "size": httpx.Number, "size_min": httpx.Number, "size_max": httpx.Number,
+	"checksum": httpx.Text, "os_hash_value": httpx.Text, "protected": httpx.Bool,
+}
+
+var paging = httpx.PageSpec{
+	Sort: map[string]string{
+		"name": "name", "status": "status", "id": "id", "size": "size", "created_at": "created_at", "updated_at": "updated_at",
+		"disk_format": "disk_format", "container_format": "container_format",
+	},
+	Default: []db.SortKey{{Column: "created_at", Desc: true}},
+}
+
+// parseQuery reads what a list is narrowed by.
+func parseQuery(r *http.Request) (image.Query, error) {
+	var q image.Query
+	var err error
+	if q.Page, err = httpx.ParsePage(r, paging); err != nil {
+		return q, err
+	}
+	if q.Page.Limit == 1000 && r.URL.Query().Get("limit") == "" {
+		q.Page.Limit = 25 // Glance's limit_param_default
+	}
+	if q.Filters, err = httpx.ParseFilters(r, filters); err != nil {
+		return q, err
+	}
+	for i := range q.Filters {
+		f := &q.Filters[i]
+		switch name := f.Column; {
+		case name == "size_min":
+			f.Op = db.GreaterOrEqual
+		case name == "size_max":
+			f.Op = db.LessOrEqual
+		case slices.Contains([]string{"name", "status", "id", "disk_format", "container_format"}, name):
+			f.Values = anyOf(f.Values)
+		}
+	}
+	values := r.URL.Query()
+	q.Tags, q.MemberStatus = values["tag"], values.Get("member_status")
+	if q.Visibility = values.Get("visibility"); q.Visibility != "" && q.Visibility != "all" && !slices.Contains(visibilities, q.Visibility) {
+		return q, fault.Invalidf("Invalid visibility value: %s", q.Visibility)
+	}
+	if s := values.Get("os_hidden"); s != "" {
+		hidden, err := httpx.Bool(s)
+		if err != nil {
+			return q, err
+		}
+		q.Hidden = hidden.(bool)
+	}
+	return q, nil
+}
+
+// anyOf reads the form in:a,b of a filter's value.
+func anyOf(values []any) []any {
+	if len(values) == 1 {
+		if text, ok := strings.CutPrefix(values[0].(string), "in:"); ok {
+			values = nil
+			for _, one := range strings.Split(text, ",") {
+				values = append(values, strings.Trim(one, `"`))
+			}
+		}
+	}
+	return values
+}
+
+func (h *handler) list(w http.ResponseWriter, r *http.Request) error {
+	q, err := parseQuery(r)
+	if err != nil {
+		return err
+	}
+	items, err := h.svc.List(r.Context(), q)
+	if err != nil {
+		return httpx.MarkerError(err, q.Page.Marker)
+	}
+	out := make([]object, len(items))
+	for i := range items {
+		out[i] = view(&items[i])
+	}
+	answer := object{"images": out, "first": pageLink(r.URL, ""), "schema": "/v2/schemas/images"}
+	if len(items) > 0 && len(items) == q.Page.Limit {
+		answer["next"] = pageLink(r.URL, items[len(items)-1].ID)
+	}
+	return httpx.JSON(w, http.StatusOK, answer)
+}
+
+// pageLink is the list's own address with another marker.
+func pageLink(u *url.URL, marker string) string {
+	q := u.Query()
+	q.Del("marker")
+	if marker != "" {
+		q.Set("marker", marker)
+	}
+	if len(q) == 0 {
+		return u.Path
+	}
+	return u.Path + "?" + q.Encode()
+}
+
+func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
+	var in map[string]any
+	if err := httpx.Decode(r, &in); err != nil {
+		return err
+	}
+	i := &image.Image{Owner: auth.From(r.Context()).ProjectID, Visibility: image.VisibilityShared, Properties: map[string]string{}}
+	if id, ok := in["id"]; ok {
+		text, _ := id.(string)
+		if !httpx.IsUUID(text) || len(text) != 36 {
+			return fault.Invalidf("Provided object does not match schema 'image': %v is not a UUID.", id)
+		}
+		i.ID = strings.ToLower(text)
+		delete(in, "id")
+	}
+	if o, ok := in["owner"].(string); ok {
+		i.Owner = o // the policy has looked at it
+		delete(in, "owner")
+	}
+	if in == nil {
+		in = map[string]any{}
+	}
+	for _, key := range sortedKeys(in) {
+		if err := setAttribute(i, key, in[key]); err != nil {
+			return err
+		}
+	}
+	if err := h.mayBe(r, i); err != nil {
+		return err
+	}
+	if err := h.svc.Create(r.Context(), i); err != nil {
+		return err
+	}
+	w.Header().Set("Location", httpx.BaseURL(r)+"/v2/images/"+i.ID)
+	return httpx.JSON(w, http.StatusCreated, view(i))
+}
+
+// mayBe asks the rules of visibilities that concern others.
+func (h *handler) mayBe(r *http.Request, i *image.Image) error {
+	rule := map[string]string{image.VisibilityPublic: "publicize_image", image.VisibilityCommunity: "communitize_image"}[i.Visibility]
+	if rule == "" {
+		return nil
+	}
+	return httpx.Enforce(r.Context(), rule, policy.Target{"project_id": i.Owner, "owner": i.Owner, "visibility": i.Visibility})
+}
+
+func (h *handler) show(w http.ResponseWriter, r *http.Request) error {
+	i, err := h.svc.Get(r.Context(), httpx.Param(r, "image_id"))
+	if err != nil {
+		return err
+	}
+	return httpx.JSON(w, http.StatusOK, view(i))
+}
+
+func (h *handler) remove(w http.ResponseWriter, r *http.Request) error {
+	if err := h.svc.Delete(r.Context(), httpx.Param(r, "image_id")); err != nil {
+		return err
+	}
+	return httpx.NoContent(w, http.StatusNoContent)
+}
+
+func (h *handler) update(w http.ResponseWriter, r *http.Request) error {
+	changes, err := parsePatch(r)
+	if err != nil {
+		return err
+	}
+	i, err := h.svc.Update(r.Context(), httpx.Param(r, "image_id"), func(i *image.Image) error {
+		was := i.Visibility
+		for _, c := range changes {
+			if err := c.apply(i); err != nil {
+				return err
+			}
+		}
+		if i.Visibility != was {
+			return h.mayBe(r, i)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return httpx.JSON(w, http.StatusOK, view(i))
+}
+
+func (h *handler) addTag(w http.ResponseWriter, r *http.Request) error {
+	tag := httpx.Param(r, "tag")
+	_, err := h.svc.Update(r.Context(), httpx.Param(r, "image_id"), func(i *image.Image) error {
+		if slices.Contains(i.Tags, tag) {
+			return nil
+		}
+		return setTags(i, append(slices.Clone(i.Tags), tag))
+	})
+	if err != nil {
+		return err
+	}
+	return httpx.NoContent(w, http.StatusNoContent)
+}
+
+func (h *handler) removeTag(w http.ResponseWriter, r *http.Request) error {
+	tag := httpx.Param(r, "tag")
+	_, err := h.svc.Update(r.Context(), httpx.Param(r, "image_id"), func(i *image.Image) error {
+		n := slices.Index(i.Tags, tag)
+		if n < 0 {
+			return fault.NotFoundf("The tag %s could not be found.", tag)
+		}
+		i.Tags = slices.Delete(slices.Clone(i.Tags), n, n+1)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return httpx.NoContent(w, http.StatusNoContent)
+}
+
+func (h *handler) deactivate(w http.ResponseWriter, r *http.Request) error {
+	return h.switchTo(w, r, false)
+}
+
+func (h *handler) reactivate(w http.ResponseWriter, r *http.Request) error {
+	return h.switchTo(w, r, true)
+}
+
+func (h *handler) switchTo(w http.ResponseWriter, r *http.Request, active bool) error {
+	if err := h.svc.SetActive(r.Context(), httpx.Param(r, "image_id"), active); err != nil {
+		return err
+	}
+	return httpx.NoContent(w, http.StatusNoContent)
+}
