@@ -197,8 +197,9 @@ const overdue = 15 * time.Second
 // it.
 func (s *Service) Report(ctx context.Context, in Report) (ReportReply, error) {
 	now := s.now()
-	fresh := false
+	var fresh bool
 	err := s.store.InTx(ctx, func(ctx context.Context) error {
+		fresh = false
 		known, err := s.store.Agents().List(ctx, Where("host", in.Host))
 		if err != nil {
 			return err

@@ -39,11 +39,13 @@ var protocols = map[string]int{
 
 const (
 	protoICMP   = 1
+	protoTCP    = 6
+	protoUDP    = 17
 	protoICMPv6 = 58
 )
 
 // withPorts are the protocols that have ports.
-var withPorts = []int{6, 17, 33, 132, 136}
+var withPorts = []int{protoTCP, protoUDP, 33, 132, 136}
 
 // number gives the rule's protocol as a number, -1 for any.
 func (r *SecurityGroupRule) number() int {

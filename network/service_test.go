@@ -2,6 +2,7 @@ package network_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -58,8 +59,8 @@ func admin(ctx context.Context) context.Context {
 // refused fails the test unless err is a fault of Neutron's class.
 func refused(t testing.TB, err error, kind fault.Kind, class string) {
 	t.Helper()
-	f, _ := err.(*fault.Error)
-	if f == nil || f.Kind != kind || f.Type != class {
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Kind != kind || f.Type != class {
 		t.Fatalf("got %v; want %s %s", err, kind, class)
 	}
 }
@@ -363,6 +364,55 @@ func TestPortUpdates(t *testing.T) {
 	if d := cmp.Diff(got, stored); d != "" {
 		t.Fatalf("what was answered is not what is kept:\n%s", d)
 	}
+}
+
+func TestHostsWithTunnelsKnowEachOther(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, e *env) {
+		for i, tunnel := range []string{"192.0.2.1", "192.0.2.2", ""} {
+			_, err := e.Report(t.Context(), network.Report{Host: fmt.Sprint("host", i+1), Zone: "nova", TunnelIP: tunnel, Start: true})
+			testx.NoErr(t, err)
+		}
+		ctx := member(t.Context(), "p1")
+		n := e.network(ctx, "net")
+		var ports []*network.Port
+		for i := range 3 {
+			ports = append(ports, e.port(ctx, n, fmt.Sprint("host", i+1)))
+		}
+		segment := func(host string) network.NetworkState {
+			state, err := e.HostState(t.Context(), network.StateArgs{Host: host, Networks: []string{n.ID}})
+			testx.NoErr(t, err)
+			testx.Equal(t, len(state.Networks), 1)
+			return state.Networks[0]
+		}
+		one := segment("host1")
+		testx.Equal(t, fmt.Sprint(one.Peers), "[192.0.2.2]")
+		testx.Equal(t, fmt.Sprint(one.Remote), "[{"+ports[1].MACAddress+" 192.0.2.2}]")
+		testx.Equal(t, len(segment("host3").Peers), 0)
+		testx.NoErr(t, e.DeletePort(ctx, ports[1].ID))
+		testx.Equal(t, len(segment("host1").Peers), 0)
+		state, err := e.HostState(t.Context(), network.StateArgs{Host: "host2", Networks: []string{n.ID}, Ports: []string{ports[1].ID}})
+		testx.NoErr(t, err)
+		testx.Equal(t, state, &network.HostState{}) // absent: not wanted there
+	})
+}
+
+func TestWhatFoundNoAgentWaitsForOne(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, "", network.Deps{})
+	ctx := member(t.Context(), "p1")
+	n := e.network(ctx, "net")
+	sub := e.subnet(ctx, n, "10.0.0.0/24")
+	r, err := e.CreateRouter(ctx, network.Router{AdminStateUp: true}, nil)
+	testx.NoErr(t, err)
+	_, err = e.AddInterface(ctx, r.ID, network.InterfaceInfo{SubnetID: sub.ID})
+	testx.NoErr(t, err)
+	e.agent("host1")
+	state, err := e.HostState(t.Context(), network.StateArgs{Host: "host1", All: true})
+	testx.NoErr(t, err)
+	testx.Equal(t, len(state.Routers), 1)
+	testx.Equal(t, len(state.Routers[0].Interfaces), 1)
+	testx.Equal(t, state.Networks[0].DHCP != nil, true)
 }
 
 func BenchmarkCreatePort(b *testing.B) {

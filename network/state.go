@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strconv"
 )
 
 // HostState gives the desired state of a host's objects.
@@ -279,7 +280,7 @@ func (s *Service) rulesOf(ctx context.Context, groups []string) (map[string][]Ru
 }
 
 func ruleState(r *SecurityGroupRule) RuleState {
-	st := RuleState{Direction: r.Direction, EtherType: r.EtherType, Protocol: r.Protocol, PortMin: r.PortRangeMin, PortMax: r.PortRangeMax, RemoteGroup: r.RemoteGroupID}
+	st := RuleState{Direction: r.Direction, EtherType: r.EtherType, Protocol: driverProtocol(r), PortMin: r.PortRangeMin, PortMax: r.PortRangeMax, RemoteGroup: r.RemoteGroupID}
 	// For ICMP, where 0 is a type and a code, any is -1.
 	if n := r.number(); n == protoICMP || n == protoICMPv6 {
 		if !r.HasMin {
@@ -291,6 +292,25 @@ func ruleState(r *SecurityGroupRule) RuleState {
 	}
 	st.Remote, _ = netip.ParsePrefix(r.RemoteIPPrefix) // "" is the zero prefix: any
 	return st
+}
+
+// driverProtocol is a rule's protocol as drivers know it: four names, else a
+// number.
+func driverProtocol(r *SecurityGroupRule) string {
+	switch n := r.number(); n {
+	case -1:
+		return ""
+	case protoICMP:
+		return "icmp"
+	case protoTCP:
+		return "tcp"
+	case protoUDP:
+		return "udp"
+	case protoICMPv6:
+		return "ipv6-icmp"
+	default:
+		return strconv.Itoa(n)
+	}
 }
 
 func (s *Service) mtus(ctx context.Context, networks []string) (map[string]int, error) {
