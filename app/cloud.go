@@ -183,6 +183,7 @@ func (s httpService) Run(ctx context.Context, ready func()) error {
 
 // api makes a module that serves an API, with what else it runs beside it.
 func (c *cloud) api(port int, a *httpx.API, extra func(api http.Handler) http.Handler) (service.Service, error) {
+	a.AuthURI = c.set.url(portIdentity, "")
 	h, err := a.Handler()
 	if err != nil {
 		return nil, err

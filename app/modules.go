@@ -20,6 +20,16 @@ type module struct {
 var modules = []module{
 	{"broker", nil, of((*cloud).buildBroker)},
 	{"identity", nil, of((*cloud).buildIdentity)},
+	{"image", []string{"identity"}, of((*cloud).buildImage)},
+
+	{"network-api", []string{"identity", "broker"}, of((*cloud).buildNetworkAPI)},
+	{"network-agent", []string{"network-api"}, of((*cloud).buildNetworkAgent)},
+
+	{"volume-api", []string{"identity", "broker"}, of((*cloud).buildVolumeAPI)},
+	{"volume-scheduler", []string{"volume-api"}, of((*cloud).buildVolumeScheduler)},
+	{"volume-manager", []string{"volume-api", "image"}, of((*cloud).buildVolumeManager)},
+
+	{"compute-api", []string{"identity", "broker"}, of((*cloud).buildComputeAPI)},
 }
 
 // of makes a method of cloud a module's builder.

@@ -6,14 +6,18 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	computeapi "nubo/compute/api"
 	identityapi "nubo/identity/api"
+	imageapi "nubo/image/api"
 	"nubo/internal/nearest"
 	"nubo/internal/policy"
+	networkapi "nubo/network/api"
+	volumeapi "nubo/volume/api"
 )
 
 // policies are the services with their rules.
 var policies = map[string]func() []policy.Rule{
-	"identity": identityapi.Rules,
+	"identity": identityapi.Rules, "image": imageapi.Rules, "network": networkapi.Rules, "volume": volumeapi.Rules, "compute": computeapi.Rules,
 }
 
 type policyCommand struct {

@@ -1,0 +1,118 @@
+package app
+
+import (
+	"context"
+	"io"
+	"net/netip"
+
+	"nubo/internal/auth"
+	"nubo/internal/clock"
+	"nubo/internal/fault"
+	"nubo/internal/service"
+	"nubo/sdk/image"
+	"nubo/sdk/rest"
+	"nubo/volume"
+	volumeapi "nubo/volume/api"
+	volumedriver "nubo/volume/driver"
+	"nubo/volume/driver/file"
+	simulatedvolume "nubo/volume/driver/simulated"
+	"nubo/volume/manager"
+	volumestore "nubo/volume/store"
+)
+
+// volumeService opens the component's state for one module.
+func (c *cloud) volumeService(ctx context.Context) (*volume.Volumes, *volumestore.Store, error) {
+	url, err := c.database("volume")
+	if err != nil {
+		return nil, nil, err
+	}
+	st, err := volumestore.Open(ctx, url)
+	if err != nil {
+		return nil, nil, err
+	}
+	return volume.New(c.set.volume, volume.Deps{Store: st, Bus: c.bus, Images: c.volumeImages(), Clock: clock.System, Log: c.module("volume")}), st, nil
+}
+
+func (c *cloud) volumeImages() volume.Images {
+	return imagesOf{image.Client{Client: c.client(portImage, "", "cinder", "")}}
+}
+
+// buildVolumeAPI is the volume service's HTTP door, with the relay of its casts.
+func (c *cloud) buildVolumeAPI(ctx context.Context) (service.Service, error) {
+	svc, st, err := c.volumeService(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := svc.EnsureDefaultType(auth.Admin(ctx)); err != nil {
+		return nil, err
+	}
+	rules, err := c.enforcer("volume", volumeapi.Rules())
+	if err != nil {
+		return nil, err
+	}
+	api, err := c.api(portVolume, volumeapi.New(svc, c.validator("cinder"), rules, c.module("volume.api")), nil)
+	if err != nil {
+		return nil, err
+	}
+	return closing(together(api, service.Func(svc.Relay)), st.Close), nil
+}
+
+// buildVolumeScheduler is cinder-scheduler.
+func (c *cloud) buildVolumeScheduler(ctx context.Context) (service.Service, error) {
+	svc, st, err := c.volumeService(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &manager.Scheduler{Host: c.set.def.Host, Volumes: svc, Store: st, Bus: c.bus, Log: c.module("volume.scheduler")}
+	return closing(s, st.Close), nil
+}
+
+// buildVolumeManager is cinder-volume.
+func (c *cloud) buildVolumeManager(ctx context.Context) (service.Service, error) {
+	svc, st, err := c.volumeService(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d := volumeDriver(c.set)
+	m := manager.New(c.set.def.Host, manager.Deps{Volumes: svc, Store: st, Images: c.volumeImages(), Driver: d, Bus: c.bus, Log: c.module("volume.manager")})
+	return closing(m, st.Close), nil
+}
+
+func volumeDriver(s *settings) volumedriver.Driver {
+	if s.host.Virt == "simulated" {
+		return simulatedvolume.New(simulatedvolume.Config{File: s.path("simulated", "volumes.json"), CapacityGB: s.host.SimDiskGB * s.host.Hosts})
+	}
+	address, err := netip.ParseAddr(s.def.Listen)
+	if err != nil { // complete has looked at it
+		address = netip.IPv4Unspecified()
+	}
+	return file.New(file.Config{
+		Name: "file", Dir: s.file.VolumesDir, StateDir: s.path("volume"), Host: s.def.Host, Address: address, Port: s.file.NBDPort + s.def.PortOffset,
+	})
+}
+
+// imagesOf is the image service as the volume component needs it.
+type imagesOf struct{ client image.Client }
+
+// Show implements volume.Images, with the rights of whoever asks.
+func (i imagesOf) Show(ctx context.Context, id string) (volume.Image, error) {
+	own := image.Client{Client: i.client.WithToken(rest.StaticToken(auth.From(ctx).Token))}
+	img, err := own.Show(ctx, id)
+	if rest.IsNotFound(err) {
+		return volume.Image{}, fault.Invalidf("Invalid image identifier or unable to access requested image.").WithCause(err)
+	}
+	if err != nil {
+		return volume.Image{}, fault.Unavailablef("The image service is unavailable at this time.").WithCause(err)
+	}
+	const gib = 1 << 30
+	return volume.Image{
+		ID: img.ID, Name: img.Name, Status: img.Status, DiskFormat: img.DiskFormat, Size: img.Size, MinDiskGB: img.MinDisk,
+		VirtualGB: int((img.VirtualSize + gib - 1) / gib), Properties: img.Properties,
+	}, nil
+}
+
+// Download implements volume.Images, with the component's own rights.
+func (i imagesOf) Download(ctx context.Context, id string) (io.ReadCloser, error) {
+	body, _, err := i.client.Download(ctx, id)
+	return body, err
+}
