@@ -41,7 +41,7 @@ const (
 	// MethodBuildFailed (cast, BuildFailed) gives a server back that a host
 	// could not build: another host is tried, or the server fails.
 	MethodBuildFailed = "build_instances"
-	// MethodInstanceUpdate (call, Update → ServerState) changes a server. It
+	// MethodInstanceUpdate (call, UpdateArgs → ServerState) changes a server. It
 	// answers a fault Conflict when the server is not as expected, NotFound
 	// when it is gone.
 	MethodInstanceUpdate = "instance_update"
@@ -58,8 +58,6 @@ const (
 	MethodConfigDrive = "instance_config_drive"
 	// MethodReport (call, Report) is the heartbeat of services and hypervisors.
 	MethodReport = "service_heartbeat"
-	// MethodActionEvent (cast, ActionEventArgs) records a step of an action.
-	MethodActionEvent = "action_event"
 )
 
 // The scheduler's method.
@@ -98,6 +96,12 @@ type ServerID struct {
 // ServerReply is a server, whole.
 type ServerReply struct {
 	Server *Server `json:"server"`
+}
+
+// UpdateArgs changes a server, and records what the change is the end of.
+type UpdateArgs struct {
+	Update Update           `json:"update"`
+	Event  *ActionEventArgs `json:"event,omitempty"`
 }
 
 // ServerState is what an update leaves.
@@ -162,8 +166,6 @@ type BuildFailed struct {
 	Fault    Fault  `json:"fault"`
 	// NoRetry says that no other host would do better.
 	NoRetry bool `json:"no_retry,omitempty"`
-	// Alternates are hosts the scheduler named as second best.
-	Alternates []Destination `json:"alternates,omitempty"`
 	// Excluded are the hosts tried so far.
 	Excluded []string `json:"excluded,omitempty"`
 }
@@ -184,9 +186,8 @@ type Destination struct {
 
 // Selection is where a server shall go; its resources are claimed there.
 type Selection struct {
-	ServerID    string        `json:"server_id"`
-	Destination Destination   `json:"destination"`
-	Alternates  []Destination `json:"alternates,omitempty"`
+	ServerID    string      `json:"server_id"`
+	Destination Destination `json:"destination"`
 	// Reason is set instead where there is no host.
 	Reason   string          `json:"reason,omitempty"`
 	Decision *DecisionDetail `json:"decision,omitempty"`
@@ -199,11 +200,9 @@ type SelectReply struct {
 
 // BuildArgs is all an agent needs to build a server.
 type BuildArgs struct {
-	Server     *Server       `json:"server"`
-	Provider   string        `json:"provider"`
-	Attempt    int           `json:"attempt"`
-	Alternates []Destination `json:"alternates,omitempty"`
-	Excluded   []string      `json:"excluded,omitempty"`
+	Server   *Server  `json:"server"`
+	Attempt  int      `json:"attempt"`
+	Excluded []string `json:"excluded,omitempty"`
 }
 
 // ServerArgs is a server, whole.
@@ -275,10 +274,10 @@ func (c ConductorClient) BuildFailed(ctx context.Context, args BuildFailed) erro
 	return c.c.Cast(ctx, MethodBuildFailed, args)
 }
 
-// UpdateServer changes a server.
-func (c ConductorClient) UpdateServer(ctx context.Context, u Update) (ServerState, error) {
+// UpdateServer changes a server. The event may be nil.
+func (c ConductorClient) UpdateServer(ctx context.Context, u Update, e *ActionEventArgs) (ServerState, error) {
 	var out ServerState
-	err := c.c.Call(ctx, MethodInstanceUpdate, u, &out)
+	err := c.c.Call(ctx, MethodInstanceUpdate, UpdateArgs{u, e}, &out)
 	return out, err
 }
 
@@ -313,11 +312,6 @@ func (c ConductorClient) ConfigDrive(ctx context.Context, id string) (map[string
 // Report is the heartbeat.
 func (c ConductorClient) Report(ctx context.Context, r Report) error {
 	return c.c.Call(ctx, MethodReport, r, nil)
-}
-
-// ActionEvent records a step of an action.
-func (c ConductorClient) ActionEvent(ctx context.Context, e ActionEventArgs) error {
-	return c.c.Cast(ctx, MethodActionEvent, e)
 }
 
 // SchedulerClient calls the scheduler.
