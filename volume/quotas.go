@@ -8,14 +8,15 @@ import (
 	"nubo/internal/quota"
 )
 
-// checkQuota refuses in Cinder's words. It runs in the transaction that adds.
-func (s *Volumes) checkQuota(ctx context.Context, project string, volumes, gigabytes int) error {
+// checkQuota refuses, in Cinder's words, so many more volumes and gigabytes, or
+// a volume of that size. It runs in the transaction that adds.
+func (s *Volumes) checkQuota(ctx context.Context, project string, volumes, gigabytes, size int) error {
 	limits, err := s.quotas.Limits(ctx, project)
 	if err != nil {
 		return err
 	}
-	if per := limits["per_volume_gigabytes"]; volumes > 0 && per >= 0 && int64(gigabytes) > per {
-		return fault.New(fault.OverQuota, "Requested volume size %d is larger than maximum allowed limit %d.", gigabytes, per)
+	if per := limits["per_volume_gigabytes"]; per >= 0 && int64(size) > per {
+		return fault.New(fault.OverQuota, "VolumeSizeExceedsLimit: Requested volume size %d is larger than maximum allowed limit %d.", size, per)
 	}
 	err = s.quotas.Check(ctx, project, map[string]int64{"volumes": int64(volumes), "gigabytes": int64(gigabytes)})
 	var over *quota.Exceeded

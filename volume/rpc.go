@@ -38,10 +38,10 @@ func ManagerTarget(host string) rpc.Target {
 	return rpc.Target{Exchange: Exchange, Topic: TopicVolume, Server: host, Version: rpcVersion}
 }
 
-// VolumeArgs name the volume that a cast is about.
+// VolumeArgs name the volume that a cast is about. What is to become of it is
+// in its row, so that a cast that is lost can be done without.
 type VolumeArgs struct {
 	VolumeID string `json:"volume_id"`
-	SizeGB   int    `json:"new_size,omitempty"`
 }
 
 // AttachmentArgs name the attachment that a call is about.
@@ -52,8 +52,11 @@ type AttachmentArgs struct {
 	Mode         string    `json:"mode"`
 }
 
-// outboxKind marks casts in the outbox.
-const outboxKind = "rpc"
+// Kinds of messages in the outbox. Both hold an rpc.Envelope.
+const (
+	outboxCast   = "rpc"
+	outboxNotify = "notify"
+)
 
 // cast puts a cast into the outbox, in the transaction of ctx.
 func (s *Volumes) cast(ctx context.Context, t rpc.Target, method string, args any) error {
@@ -61,11 +64,15 @@ func (s *Volumes) cast(ctx context.Context, t rpc.Target, method string, args an
 	if err != nil {
 		return err
 	}
+	return s.post(ctx, outboxCast, e)
+}
+
+func (s *Volumes) post(ctx context.Context, kind string, e rpc.Envelope) error {
 	body, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
-	return s.store.Outbox().Add(ctx, db.Message{Kind: outboxKind, Body: body})
+	return s.store.Outbox().Add(ctx, db.Message{Kind: kind, Body: body})
 }
 
 // Relay publishes what the outbox holds, until ctx ends.

@@ -36,7 +36,9 @@ type Image struct {
 	Status     string
 	DiskFormat string
 	Size       int64
+	Checksum   string
 	MinDiskGB  int
+	MinRAMMB   int
 	VirtualGB  int // rounded up, 0 if unknown
 	Properties map[string]string
 }
@@ -85,7 +87,8 @@ type Store interface {
 
 	Volume(ctx context.Context, id string) (*Volume, error)
 	Volumes(ctx context.Context, p db.Page, f []db.Filter) ([]Volume, error)
-	CountVolumes(ctx context.Context, f []db.Filter) (int, error)
+	// SumVolumes counts the volumes of a list, and their GiB.
+	SumVolumes(ctx context.Context, f []db.Filter) (count, sizeGB int, err error)
 	CreateVolume(ctx context.Context, v *Volume) error
 	// UpdateVolume saves v if its status still is one of from; the fault
 	// Conflict says that it is not. Without from the status does not matter.

@@ -2,6 +2,7 @@ package volume
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"nubo/internal/auth"
@@ -11,9 +12,15 @@ import (
 // downAfter is how old a heartbeat may be.
 const downAfter = time.Minute
 
+// The processes of the component, by Cinder's names.
+const (
+	BinaryScheduler = "cinder-scheduler"
+	BinaryVolume    = "cinder-volume"
+)
+
 // Service is a process of the component.
 type Service struct {
-	Binary   string // cinder-scheduler or cinder-volume
+	Binary   string // BinaryScheduler or BinaryVolume
 	Host     string // of a manager: host@backend
 	AZ       string
 	Disabled bool
@@ -25,6 +32,35 @@ type Service struct {
 
 // Up reports whether the service was heard of lately.
 func (v *Service) Up(now time.Time) bool { return now.Sub(v.SeenAt) < downAfter }
+
+// Pool is what a manager's service calls its only pool: host@backend#backend.
+func (v *Service) Pool() string {
+	_, backend, _ := strings.Cut(v.Host, "@")
+	return v.Host + "#" + backend
+}
+
+// Zone is an availability zone.
+type Zone struct {
+	Name      string
+	Available bool
+}
+
+// Zones lists the availability zones; one is available while a back end in it
+// takes volumes.
+func (s *Volumes) Zones(ctx context.Context) ([]Zone, error) {
+	services, err := s.store.Services(ctx)
+	if err != nil {
+		return nil, err
+	}
+	zone := Zone{Name: s.cfg.AvailabilityZone}
+	for i := range services {
+		one := &services[i]
+		if one.Binary == BinaryVolume && !one.Disabled && one.Up(s.clock.Now()) {
+			zone.Available = true
+		}
+	}
+	return []Zone{zone}, nil
+}
 
 // Services lists the processes.
 func (s *Volumes) Services(ctx context.Context) ([]Service, error) { return s.store.Services(ctx) }
@@ -63,10 +99,13 @@ func (s *Volumes) Schedule(ctx context.Context, volumeID string) error {
 		v.UpdatedAt = s.clock.Now()
 		if best == nil {
 			s.log.WarnContext(ctx, "no valid back end", "volume", v.ID, "reason", why)
-			v.Status, v.Problem = StatusError, "No valid backend was found. "+why
-			return s.store.UpdateVolume(ctx, v, StatusCreating)
+			v.Status, v.Problem = StatusError, "schedule allocate volume: No valid backend was found. "+why
+			if err := s.store.UpdateVolume(ctx, v, StatusCreating); err != nil {
+				return err
+			}
+			return s.notify(ctx, EventCreateError, v)
 		}
-		v.Host = best.Host + "#" + best.Host[indexAfter(best.Host, '@'):]
+		v.Host = best.Pool()
 		if err := s.store.UpdateVolume(ctx, v, StatusCreating); err != nil {
 			return err
 		}
@@ -81,7 +120,7 @@ func (s *Volumes) choose(services []Service, v *Volume) (*Service, string) {
 	for i := range services {
 		one := &services[i]
 		switch {
-		case one.Binary != "cinder-volume":
+		case one.Binary != BinaryVolume:
 			continue
 		case one.Disabled:
 			why = one.Host + " is disabled: " + one.Reason + "."
@@ -94,13 +133,4 @@ func (s *Volumes) choose(services []Service, v *Volume) (*Service, string) {
 		}
 	}
 	return best, why
-}
-
-func indexAfter(s string, c byte) int {
-	for i := range len(s) {
-		if s[i] == c {
-			return i + 1
-		}
-	}
-	return 0
 }

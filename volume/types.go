@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"nubo/internal/clock"
+	"nubo/internal/db"
 	"nubo/internal/fault"
 )
 
@@ -41,16 +42,32 @@ func (s *Volumes) CreateType(ctx context.Context, t *Type) error {
 	return s.store.InTx(ctx, func(ctx context.Context) error { return s.store.SaveType(ctx, t, true) })
 }
 
+// Type gives one type, by id or name.
+func (s *Volumes) Type(ctx context.Context, idOrName string) (*Type, error) {
+	return s.store.Type(ctx, idOrName)
+}
+
+// Types gives a page of types.
+func (s *Volumes) Types(ctx context.Context, p db.Page, f []db.Filter) ([]Type, error) {
+	return s.store.Types(ctx, p, f)
+}
+
 // ChangeType changes a type, by fn.
-func (s *Volumes) ChangeType(ctx context.Context, id string, fn func(*Type)) (*Type, error) {
-	var t *Type
-	return t, s.store.InTx(ctx, func(ctx context.Context) (err error) {
+func (s *Volumes) ChangeType(ctx context.Context, id string, fn func(*Type) error) (t *Type, err error) {
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		if t, err = s.store.Type(ctx, id); err != nil {
 			return err
 		}
-		fn(t)
+		isDefault := t.Name == s.cfg.DefaultType
+		if err := fn(t); err != nil {
+			return err
+		}
+		if isDefault && (t.Name != s.cfg.DefaultType || !t.Public) {
+			return fault.Invalidf("The volume type %s is the default one: it keeps its name and stays public.", s.cfg.DefaultType)
+		}
 		return s.store.SaveType(ctx, t, false)
 	})
+	return t, err
 }
 
 // DeleteType removes a type that no volume has.

@@ -4,6 +4,8 @@ package volume
 
 import (
 	"context"
+	"encoding/json"
+	"maps"
 	"net/url"
 
 	"nubo/sdk/rest"
@@ -61,10 +63,40 @@ type Attachment struct {
 }
 
 // ConnectionInfo is how the volume is reached; which keys Data has depends on
-// the type.
+// the type. On the wire the data stand beside the type.
 type ConnectionInfo struct {
-	Type string         `json:"driver_volume_type,omitempty"`
-	Data map[string]any `json:"data,omitempty"`
+	Type string
+	Data map[string]any
+}
+
+// The keys on the wire that are not the driver's data.
+const (
+	typeKey       = "driver_volume_type"
+	attachmentKey = "attachment_id"
+)
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *ConnectionInfo) UnmarshalJSON(b []byte) error {
+	*c = ConnectionInfo{}
+	if err := json.Unmarshal(b, &c.Data); err != nil {
+		return err
+	}
+	c.Type, _ = c.Data[typeKey].(string)
+	delete(c.Data, typeKey)
+	delete(c.Data, attachmentKey)
+	return nil
+}
+
+// MarshalJSON implements json.Marshaler.
+func (c ConnectionInfo) MarshalJSON() ([]byte, error) {
+	wire := maps.Clone(c.Data)
+	if wire == nil {
+		wire = map[string]any{}
+	}
+	if c.Type != "" {
+		wire[typeKey] = c.Type
+	}
+	return json.Marshal(wire)
 }
 
 // Connector describes the host that will use a volume.

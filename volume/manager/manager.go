@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"nubo/internal/auth"
 	"nubo/internal/fault"
 	"nubo/internal/rpc"
@@ -67,17 +69,26 @@ func (m *Manager) Run(ctx context.Context, ready func()) error {
 	if err := m.Driver.Setup(ctx); err != nil {
 		return fmt.Errorf("prepare the volume store: %w", err)
 	}
-	if err := m.resume(ctx); err != nil {
+	err := m.run(ctx, ready)
+	return errors.Join(err, m.Driver.Close())
+}
+
+func (m *Manager) run(ctx context.Context, ready func()) error {
+	if err := m.removeOrphans(ctx); err != nil {
 		return err
 	}
 	if err := m.beat(ctx); err != nil {
 		return err
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		m.beats(ctx)
-	}()
+	// When Serve fails, what runs beside it is to end as well.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var beside sync.WaitGroup
+	beside.Go(func() { every(ctx, func() { m.warn(ctx, "heartbeat", m.beat(ctx)) }) })
+	beside.Go(func() {
+		m.warn(ctx, "resume volumes", m.sweep(ctx, m.Volumes.Now()))
+		every(ctx, func() { m.warn(ctx, "resume volumes", m.sweep(ctx, m.Volumes.Now().Add(-stuckAfter))) })
+	})
 	err := m.Bus.Serve(ctx, rpc.Server{Target: volume.ManagerTarget(m.host), Concurrency: concurrency, Methods: map[string]rpc.Handler{
 		volume.MethodCreate:           rpc.Method(m.create),
 		volume.MethodDelete:           rpc.Method(m.delete),
@@ -85,11 +96,13 @@ func (m *Manager) Run(ctx context.Context, ready func()) error {
 		volume.MethodAttachmentUpdate: rpc.Method(m.attachmentUpdate),
 		volume.MethodAttachmentDelete: rpc.Method(m.attachmentDelete),
 	}}, ready)
-	<-done
-	return errors.Join(err, m.Driver.Close())
+	cancel()
+	beside.Wait()
+	return err
 }
 
-func (m *Manager) beats(ctx context.Context) {
+// every calls fn once per beat until ctx ends.
+func every(ctx context.Context, fn func()) {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	for {
@@ -97,10 +110,14 @@ func (m *Manager) beats(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			fn()
 		}
-		if err := m.beat(ctx); err != nil && ctx.Err() == nil {
-			m.Log.WarnContext(ctx, "heartbeat failed", "error", err.Error())
-		}
+	}
+}
+
+func (m *Manager) warn(ctx context.Context, what string, err error) {
+	if err != nil && ctx.Err() == nil {
+		m.Log.WarnContext(ctx, "periodic work failed", "work", what, "error", err.Error())
 	}
 }
 
@@ -109,7 +126,14 @@ func (m *Manager) beat(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask the store for its capacity: %w", err)
 	}
-	return m.Volumes.Beat(ctx, volume.Service{Binary: "cinder-volume", Host: m.host, TotalGB: total, FreeGB: free})
+	return m.Volumes.Beat(ctx, volume.Service{Binary: volume.BinaryVolume, Host: m.host, TotalGB: total, FreeGB: free})
+}
+
+// busy reports whether something is at work on a volume.
+func (m *Manager) busy(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.locks[id] != nil
 }
 
 // lock holds a volume until the returned function is called.
@@ -133,30 +157,41 @@ func (m *Manager) lock(id string) func() {
 	}
 }
 
-// resume finishes what a kill cut short, and removes data without a volume.
-func (m *Manager) resume(ctx context.Context) error {
+// stuckAfter is how long a volume may wait for its work to begin before the
+// manager looks for itself: the cast was lost with a broker that was killed.
+const stuckAfter = 30 * time.Second
+
+// sweep does what is unfinished since before: at start what a kill cut short,
+// later what no cast came for. What a cast is at work on is left to it.
+func (m *Manager) sweep(ctx context.Context, before time.Time) error {
 	half, err := m.Store.Unfinished(ctx, m.host, volume.StatusCreating, volume.StatusDownloading, volume.StatusDeleting, volume.StatusExtending)
 	if err != nil {
 		return err
 	}
+	var g errgroup.Group
+	g.SetLimit(concurrency)
 	for _, v := range half {
+		if v.UpdatedAt.After(before) || m.busy(v.ID) {
+			continue
+		}
 		m.Log.InfoContext(ctx, "resume volume", "volume", v.ID, "status", v.Status)
+		work := m.create
 		switch v.Status {
 		case volume.StatusDeleting:
-			_, err = m.delete(ctx, volume.VolumeArgs{VolumeID: v.ID})
-		case volume.StatusExtending: // the new size is known no more: what is there stays
-			err = m.settle(ctx, v.ID, volume.StatusAvailable, nil)
-		default:
-			// Downloading an image needs the other services: in the background.
-			go m.create(ctx, volume.VolumeArgs{VolumeID: v.ID}) //nolint:errcheck // it ends in the volume's status
+			work = m.delete
+		case volume.StatusExtending:
+			work = m.extend
 		}
-		if err != nil {
+		g.Go(func() error {
+			_, err := work(ctx, volume.VolumeArgs{VolumeID: v.ID})
 			return err
-		}
+		})
 	}
-	return m.removeOrphans(ctx)
+	return g.Wait()
 }
 
+// removeOrphans removes data without a volume. It asks the driver first: a
+// volume's row is there before its data.
 func (m *Manager) removeOrphans(ctx context.Context) error {
 	found, err := m.Driver.List(ctx)
 	if err != nil {
@@ -171,78 +206,49 @@ func (m *Manager) removeOrphans(ctx context.Context) error {
 			continue
 		}
 		m.Log.WarnContext(ctx, "remove data without a volume", "volume", id)
-		if err := m.Driver.Delete(ctx, id); err != nil {
-			return err
+		if err := m.remove(ctx, id); err != nil {
+			m.Log.ErrorContext(ctx, "data without a volume not removed", "volume", id, "error", err.Error())
 		}
 	}
 	return nil
 }
 
+// remove takes a volume's data out of the store.
+func (m *Manager) remove(ctx context.Context, id string) error {
+	if err := m.Driver.Unexport(ctx, id); err != nil {
+		return err
+	}
+	return m.Driver.Delete(ctx, id)
+}
+
 type nothing struct{}
 
-// create makes a volume's data and says how it went. An error is returned,
-// and the cast comes again, only where nothing could be recorded.
-func (m *Manager) create(ctx context.Context, in volume.VolumeArgs) (nothing, error) {
+// work runs one operation on a volume whose status says that it is due, and
+// records how it went. An error is returned, and the cast comes again, only
+// where nothing could be recorded or the manager is being stopped.
+func (m *Manager) work(ctx context.Context, id string, due []string, do func(context.Context, *volume.Volume) error,
+	done func(context.Context, string) error,
+) (nothing, error) {
 	ctx = auth.Admin(ctx)
-	defer m.lock(in.VolumeID)()
-	v, err := m.Store.Volume(ctx, in.VolumeID)
+	defer m.lock(id)()
+	v, err := m.Store.Volume(ctx, id)
 	if fault.Is(err, fault.NotFound) {
-		return nothing{}, m.Driver.Delete(ctx, in.VolumeID)
+		return nothing{}, nil
 	}
 	if err != nil {
 		return nothing{}, rpc.Requeue(err)
 	}
-	if v.Status != volume.StatusCreating && v.Status != volume.StatusDownloading {
-		return nothing{}, nil
+	if !slices.Contains(due, v.Status) {
+		return nothing{}, nil // done already: the cast came twice, or late
 	}
-	if err := m.make(ctx, v); err != nil {
+	if err := do(ctx, v); err != nil {
 		if ctx.Err() != nil {
 			return nothing{}, rpc.Requeue(ctx.Err()) // resumed at the next start
 		}
-		m.Log.ErrorContext(ctx, "volume not created", "volume", v.ID, "error", err.Error())
-		return nothing{}, requeue(m.settle(ctx, v.ID, volume.StatusError, err))
+		m.Log.ErrorContext(ctx, "volume operation failed", "volume", id, "status", v.Status, "error", err.Error())
+		return nothing{}, requeue(m.Volumes.Failed(ctx, id, err))
 	}
-	return nothing{}, requeue(m.settle(ctx, v.ID, volume.StatusAvailable, nil))
-}
-
-func (m *Manager) make(ctx context.Context, v *volume.Volume) error {
-	switch {
-	case v.SourceID != "":
-		return m.Driver.CreateFromVolume(ctx, v.ID, v.SizeGB, v.SourceID)
-	case v.ImageID == "":
-		return m.Driver.Create(ctx, v.ID, v.SizeGB)
-	}
-	if v.Status == volume.StatusCreating {
-		v.Status = volume.StatusDownloading
-		if err := m.Store.UpdateVolume(ctx, v, volume.StatusCreating); err != nil {
-			return err
-		}
-	}
-	body, err := m.Images.Download(ctx, v.ImageID)
-	if err != nil {
-		return fmt.Errorf("download image %s: %w", v.ImageID, err)
-	}
-	defer body.Close() //nolint:errcheck // read to its end, or the create failed
-	return m.Driver.CreateFromImage(ctx, v.ID, v.SizeGB, body, v.ImageMetadata["disk_format"], func(int64) {})
-}
-
-// settle gives an unfinished volume its final status.
-func (m *Manager) settle(ctx context.Context, id, status string, problem error) error {
-	err := m.Store.InTx(ctx, func(ctx context.Context) error {
-		v, err := m.Store.Volume(ctx, id)
-		if err != nil {
-			return err
-		}
-		v.Status, v.Problem, v.UpdatedAt = status, "", m.Volumes.Now()
-		if problem != nil {
-			v.Problem = problem.Error()
-		}
-		return m.Store.UpdateVolume(ctx, v, volume.StatusCreating, volume.StatusDownloading, volume.StatusExtending, volume.StatusDeleting)
-	})
-	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict) {
-		return nil // deleted or reset meanwhile: that decision stands
-	}
-	return err
+	return nothing{}, requeue(done(ctx, id))
 }
 
 func requeue(err error) error {
@@ -252,56 +258,55 @@ func requeue(err error) error {
 	return nil
 }
 
+// create makes a volume's data.
+func (m *Manager) create(ctx context.Context, in volume.VolumeArgs) (nothing, error) {
+	return m.work(ctx, in.VolumeID, []string{volume.StatusCreating, volume.StatusDownloading}, m.make, m.Volumes.Created)
+}
+
+func (m *Manager) make(ctx context.Context, v *volume.Volume) error {
+	switch {
+	case v.SourceID != "":
+		return m.Driver.CreateFromVolume(ctx, v.ID, v.SizeGB, v.SourceID)
+	case v.ImageID == "":
+		return m.Driver.Create(ctx, v.ID, v.SizeGB)
+	}
+	if err := m.Volumes.Downloading(ctx, v.ID); err != nil {
+		return err
+	}
+	body, err := m.Images.Download(ctx, v.ImageID)
+	if err != nil {
+		return fmt.Errorf("download image %s: %w", v.ImageID, err)
+	}
+	defer body.Close() //nolint:errcheck // read to its end, or the create failed
+	return m.Driver.CreateFromImage(ctx, v.ID, v.SizeGB, body, v.ImageMetadata["disk_format"], func(int64) {})
+}
+
 // delete removes a volume's data, then the volume.
 func (m *Manager) delete(ctx context.Context, in volume.VolumeArgs) (nothing, error) {
-	ctx = auth.Admin(ctx)
-	defer m.lock(in.VolumeID)()
-	v, err := m.Store.Volume(ctx, in.VolumeID)
-	if fault.Is(err, fault.NotFound) {
-		return nothing{}, nil
-	}
-	if err != nil {
-		return nothing{}, rpc.Requeue(err)
-	}
-	if v.Status != volume.StatusDeleting {
-		return nothing{}, nil
-	}
-	err = m.Driver.Unexport(ctx, v.ID)
-	if err == nil {
-		err = m.Driver.Delete(ctx, v.ID)
-	}
-	if err != nil {
-		m.Log.ErrorContext(ctx, "volume not deleted", "volume", v.ID, "error", err.Error())
-		return nothing{}, requeue(m.settle(ctx, v.ID, volume.StatusErrorDeleting, err))
-	}
-	return nothing{}, requeue(m.Store.InTx(ctx, func(ctx context.Context) error { return m.Store.DeleteVolume(ctx, v.ID) }))
+	return m.work(ctx, in.VolumeID, []string{volume.StatusDeleting}, func(ctx context.Context, v *volume.Volume) error {
+		return m.remove(ctx, v.ID)
+	}, m.Volumes.Deleted)
 }
 
 // extend makes a volume larger.
 func (m *Manager) extend(ctx context.Context, in volume.VolumeArgs) (nothing, error) {
-	ctx = auth.Admin(ctx)
-	defer m.lock(in.VolumeID)()
-	v, err := m.Store.Volume(ctx, in.VolumeID)
-	if fault.Is(err, fault.NotFound) {
-		return nothing{}, nil
-	}
-	if err != nil {
-		return nothing{}, rpc.Requeue(err)
-	}
-	if v.Status != volume.StatusExtending {
-		return nothing{}, nil
-	}
-	if err := m.Driver.Extend(ctx, v.ID, in.SizeGB); err != nil {
-		m.Log.ErrorContext(ctx, "volume not extended", "volume", v.ID, "error", err.Error())
-		return nothing{}, requeue(m.settle(ctx, v.ID, volume.StatusErrorExtend, err))
-	}
-	v.SizeGB, v.Status, v.UpdatedAt = in.SizeGB, volume.StatusAvailable, m.Volumes.Now()
-	return nothing{}, requeue(m.Store.UpdateVolume(ctx, v, volume.StatusExtending))
+	return m.work(ctx, in.VolumeID, []string{volume.StatusExtending}, func(ctx context.Context, v *volume.Volume) error {
+		return m.Driver.Extend(ctx, v.ID, v.ExtendTo)
+	}, m.Volumes.Extended)
 }
 
-// attachmentUpdate exports a volume to a host and says how it is reached.
+// attachmentUpdate exports a volume to a host and says how it is reached. A
+// call that comes late, when the attachment is being ended, exports nothing.
 func (m *Manager) attachmentUpdate(ctx context.Context, in volume.AttachmentArgs) (driver.Connection, error) {
+	ctx = auth.Admin(ctx)
 	defer m.lock(in.VolumeID)()
+	a, err := m.Store.Attachment(ctx, in.AttachmentID)
+	if err != nil {
+		return driver.Connection{}, err
+	}
+	if a.Status == volume.AttachDetaching {
+		return driver.Connection{}, fault.Conflictf("Volume attachment %s is being deleted.", a.ID)
+	}
 	return m.Driver.Export(ctx, in.VolumeID, in.Connector.Host, in.Mode == "ro")
 }
 

@@ -3,7 +3,7 @@ package manager
 import (
 	"context"
 	"log/slog"
-	"time"
+	"sync"
 
 	"nubo/internal/auth"
 	"nubo/internal/rpc"
@@ -24,43 +24,32 @@ func (s *Scheduler) Run(ctx context.Context, ready func()) error {
 	if err := s.tick(ctx); err != nil {
 		return err
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.ticks(ctx)
-	}()
+	// When Serve fails, what runs beside it is to end as well.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		every(ctx, func() {
+			if err := s.tick(ctx); err != nil && ctx.Err() == nil {
+				s.Log.WarnContext(ctx, "scheduler's round failed", "error", err.Error())
+			}
+		})
+	})
 	err := s.Bus.Serve(ctx, rpc.Server{Target: volume.SchedulerTarget(s.Host), Concurrency: concurrency, Methods: map[string]rpc.Handler{
 		volume.MethodCreate: rpc.Method(func(ctx context.Context, in volume.VolumeArgs) (nothing, error) {
 			return nothing{}, requeue(s.Volumes.Schedule(ctx, in.VolumeID))
 		}),
 	}}, ready)
-	<-done
+	cancel()
+	beside.Wait()
 	return err
 }
 
-// stuckAfter is how long a volume may wait for a host before it is scheduled
-// again: its cast was lost with a broker that was killed.
-const stuckAfter = 30 * time.Second
-
-func (s *Scheduler) ticks(ctx context.Context) {
-	tick := time.NewTicker(beatEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if err := s.tick(ctx); err != nil && ctx.Err() == nil {
-			s.Log.WarnContext(ctx, "scheduler's round failed", "error", err.Error())
-		}
-	}
-}
-
-// tick says that the scheduler lives, and schedules what got stuck.
+// tick says that the scheduler lives, and schedules what waits for a host since
+// too long.
 func (s *Scheduler) tick(ctx context.Context) error {
 	ctx = auth.Admin(ctx)
-	if err := s.Volumes.Beat(ctx, volume.Service{Binary: "cinder-scheduler", Host: s.Host}); err != nil {
+	if err := s.Volumes.Beat(ctx, volume.Service{Binary: volume.BinaryScheduler, Host: s.Host}); err != nil {
 		return err
 	}
 	waiting, err := s.Store.Unfinished(ctx, "", volume.StatusCreating)

@@ -16,20 +16,26 @@ import (
 	"nubo/volume"
 )
 
+// Migrations make and change the component's tables.
+//
 //go:embed migrations/*.sql
-var migrations embed.FS
+var Migrations embed.FS
 
 // Store implements volume.Store.
 type Store struct{ db *db.DB }
 
 // Open opens the database and migrates it.
 func Open(ctx context.Context, url string) (*Store, error) {
-	d, err := db.Open(ctx, url, migrations, db.WithOutbox())
+	d, err := db.Open(ctx, url, Migrations, db.WithOutbox())
 	if err != nil {
 		return nil, err
 	}
-	return &Store{d}, nil
+	return New(d), nil
 }
+
+// New makes the store of a database that has the component's tables and an
+// outbox.
+func New(d *db.DB) *Store { return &Store{d} }
 
 // Close closes the database.
 func (s *Store) Close() error { return s.db.Close() }
@@ -53,7 +59,8 @@ func (s *Store) Usage(ctx context.Context, project, resource string) (int64, err
 	case "volumes":
 		q = q.ColumnExpr("COUNT(*)")
 	case "gigabytes":
-		q = q.ColumnExpr("SUM(size_gb)")
+		// What is growing counts as grown.
+		q = q.ColumnExpr("SUM(CASE WHEN extend_to > size_gb THEN extend_to ELSE size_gb END)")
 	default:
 		return 0, nil
 	}
@@ -82,7 +89,7 @@ func one(ctx context.Context, q *bun.SelectQuery, missing error) error {
 var volumeColumns = map[string]string{
 	"id": "id", "name": "name", "status": "status", "project_id": "project_id", "bootable": "bootable", "size": "size_gb",
 	"volume_type": "type_name", "availability_zone": "az", "host": "host", "image_id": "image_id", "source_volid": "source_id",
-	"created_at": "created_at", "updated_at": "updated_at",
+	"user_id": "user_id", "problem": "problem",
 }
 
 func noVolume(id string) error { return fault.NotFoundf("Volume %s could not be found.", id) }
@@ -108,15 +115,14 @@ func (s *Store) Volumes(ctx context.Context, p db.Page, f []db.Filter) ([]volume
 	return list, q.Scan(ctx)
 }
 
-// CountVolumes implements volume.Store.
-func (s *Store) CountVolumes(ctx context.Context, f []db.Filter) (int, error) {
-	q := s.db.Query(ctx).NewSelect().TableExpr("volumes AS volume").ColumnExpr("COUNT(*)").Apply(own(ctx, "project_id"))
-	q, err := db.ApplyFilters(q, f, volumeColumns)
-	if err != nil {
-		return 0, err
+// SumVolumes implements volume.Store.
+func (s *Store) SumVolumes(ctx context.Context, f []db.Filter) (count, sizeGB int, err error) {
+	q := s.db.Query(ctx).NewSelect().TableExpr("volumes").ColumnExpr("COUNT(*), COALESCE(SUM(size_gb), 0)").Apply(own(ctx, "project_id"))
+	if q, err = db.ApplyFilters(q, f, volumeColumns); err != nil {
+		return 0, 0, err
 	}
-	var n int
-	return n, q.Scan(ctx, &n)
+	err = q.Scan(ctx, &count, &sizeGB)
+	return count, sizeGB, err
 }
 
 // CreateVolume implements volume.Store.
@@ -197,6 +203,9 @@ func (s *Store) SaveType(ctx context.Context, t *volume.Type, create bool) error
 		_, err = s.db.Query(ctx).NewInsert().Model(t).ModelTableExpr("volume_types").Exec(ctx)
 	} else {
 		_, err = s.db.Query(ctx).NewUpdate().Model(t).ModelTableExpr("volume_types AS ?TableAlias").Where("?TableAlias.id = ?", t.ID).Exec(ctx)
+		if err == nil { // volumes keep their type's name, for lists to filter by
+			_, err = s.db.Query(ctx).NewRaw("UPDATE volumes SET type_name = ? WHERE type_id = ?", t.Name, t.ID).Exec(ctx)
+		}
 	}
 	if db.IsUnique(err) {
 		return fault.Conflictf("Volume Type %s already exists.", t.Name).WithCause(err)

@@ -15,6 +15,7 @@ CREATE TABLE volumes (
     name VARCHAR(255) NOT NULL,
     description TEXT NOT NULL,
     size_gb INTEGER NOT NULL,
+    extend_to INTEGER NOT NULL,
     status VARCHAR(32) NOT NULL,
     type_id VARCHAR(36) NOT NULL REFERENCES volume_types (id),
     type_name VARCHAR(255) NOT NULL,
@@ -32,6 +33,7 @@ CREATE TABLE volumes (
 );
 CREATE INDEX volumes_project ON volumes (project_id, created_at);
 CREATE INDEX volumes_host ON volumes (host);
+CREATE INDEX volumes_type ON volumes (type_id);
 
 CREATE TABLE attachments (
     id VARCHAR(36) PRIMARY KEY,

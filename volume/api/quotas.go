@@ -1,0 +1,98 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"nubo/internal/fault"
+	"nubo/internal/httpx"
+	"nubo/internal/policy"
+)
+
+// quotaTarget is the project whose limits are asked for.
+func quotaTarget(r *http.Request) (policy.Target, error) {
+	return policy.Target{"project_id": httpx.Param(r, "target_id")}, nil
+}
+
+func (h *handler) showQuotas(w http.ResponseWriter, r *http.Request) error {
+	id := httpx.Param(r, "target_id")
+	quotas, err := h.svc.Quotas(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	usage, err := httpx.Bool(r.URL.Query().Get("usage"))
+	set := map[string]any{"id": id}
+	for name, q := range quotas {
+		if err == nil && usage.(bool) {
+			set[name] = map[string]any{"limit": q.Limit, "in_use": q.Used, "reserved": 0}
+		} else {
+			set[name] = q.Limit
+		}
+	}
+	return httpx.JSON(w, http.StatusOK, map[string]any{"quota_set": set})
+}
+
+func (h *handler) showDefaultQuotas(w http.ResponseWriter, r *http.Request) error {
+	set := map[string]any{"id": httpx.Param(r, "target_id")}
+	for name, limit := range h.svc.DefaultQuotas() {
+		set[name] = limit
+	}
+	return httpx.JSON(w, http.StatusOK, map[string]any{"quota_set": set})
+}
+
+func (h *handler) updateQuotas(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Set map[string]json.RawMessage `json:"quota_set"`
+	}
+	if err := httpx.Decode(r, &in); err != nil {
+		return err
+	}
+	limits := map[string]int64{}
+	for name, raw := range in.Set {
+		switch name {
+		case "tenant_id", "force", "skip_validation": // what clients add to it
+			continue
+		}
+		var n flexInt
+		if err := json.Unmarshal(raw, &n); err != nil {
+			return fault.Invalidf("Quota '%s' limit must be an integer.", name).WithCause(err)
+		}
+		limits[name] = int64(n)
+	}
+	if err := h.svc.SetQuotas(r.Context(), httpx.Param(r, "target_id"), limits); err != nil {
+		return err
+	}
+	quotas, err := h.svc.Quotas(r.Context(), httpx.Param(r, "target_id"))
+	if err != nil {
+		return err
+	}
+	set := map[string]any{}
+	for name, q := range quotas {
+		set[name] = q.Limit
+	}
+	return httpx.JSON(w, http.StatusOK, map[string]any{"quota_set": set})
+}
+
+func (h *handler) deleteQuotas(w http.ResponseWriter, r *http.Request) error {
+	if err := h.svc.ResetQuotas(r.Context(), httpx.Param(r, "target_id")); err != nil {
+		return err
+	}
+	return httpx.NoContent(w, http.StatusOK)
+}
+
+// limits are the caller's own quotas in another form.
+func (h *handler) limits(w http.ResponseWriter, r *http.Request) error {
+	quotas, err := h.svc.Quotas(r.Context(), caller(r).ProjectID)
+	if err != nil {
+		return err
+	}
+	absolute := map[string]any{}
+	for quota, names := range map[string][2]string{
+		"volumes": {"maxTotalVolumes", "totalVolumesUsed"}, "gigabytes": {"maxTotalVolumeGigabytes", "totalGigabytesUsed"},
+		"snapshots": {"maxTotalSnapshots", "totalSnapshotsUsed"}, "backups": {"maxTotalBackups", "totalBackupsUsed"},
+		"backup_gigabytes": {"maxTotalBackupGigabytes", "totalBackupGigabytesUsed"},
+	} {
+		absolute[names[0]], absolute[names[1]] = quotas[quota].Limit, quotas[quota].Used
+	}
+	return httpx.JSON(w, http.StatusOK, map[string]any{"limits": map[string]any{"rate": []any{}, "absolute": absolute}})
+}
