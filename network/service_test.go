@@ -16,7 +16,10 @@ import (
 	"nubo/internal/testx"
 	"nubo/network"
 	"nubo/network/store"
+	"nubo/sdk/compute"
 )
+
+var _ network.Nova = compute.Client{}
 
 // env is a service on a database of its own.
 type env struct {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -61,7 +62,10 @@ type Agent struct {
 // New makes an agent.
 func New(cfg Config, deps Deps) (*Agent, error) {
 	if cfg.Host == "" {
-		return nil, fmt.Errorf("network agent: no host name")
+		var err error
+		if cfg.Host, err = os.Hostname(); err != nil {
+			return nil, fmt.Errorf("network agent: find this host's name: %w", err)
+		}
 	}
 	if cfg.TunnelIP != "" {
 		if _, err := netip.ParseAddr(cfg.TunnelIP); err != nil {

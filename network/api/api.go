@@ -130,7 +130,7 @@ func (k *kind[T]) query(r *http.Request) (network.Query, error) {
 	tags := func(name string) []string {
 		var out []string
 		for _, one := range params[name] {
-			out = append(out, strings.Split(one, ",")...)
+			out = append(out, strings.Split(strings.ToValidUTF8(strings.ReplaceAll(one, "\x00", ""), ""), ",")...)
 		}
 		slices.Sort(out)
 		return slices.Compact(out)

@@ -10,6 +10,7 @@ import (
 
 	"nubo/internal/auth"
 	"nubo/internal/config"
+	"nubo/internal/db/dbtest"
 	"nubo/internal/fault"
 	"nubo/internal/policy"
 	"nubo/internal/testx"
@@ -34,14 +35,18 @@ func (personas) Authenticate(r *http.Request) (*auth.Context, error) {
 }
 
 type door struct {
-	t   *testing.T
+	t   testing.TB
 	h   http.Handler
 	svc *network.Service
 }
 
-func newDoor(t *testing.T) *door {
+func newDoor(t testing.TB) *door {
+	return newDoorOn(t, "sqlite://"+t.TempDir()+"/network.db?synchronous=off")
+}
+
+func newDoorOn(t testing.TB, url string) *door {
 	t.Helper()
-	st, err := store.Open(t.Context(), "sqlite://"+t.TempDir()+"/network.db?synchronous=off")
+	st, err := store.Open(t.Context(), url)
 	testx.NoErr(t, err)
 	t.Cleanup(func() { testx.NoErr(t, st.Close()) })
 	var cfg network.Config
@@ -224,7 +229,12 @@ func TestIsolation(t *testing.T) {
 
 func TestBadBodies(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t)
+	t.Run("sqlite", func(t *testing.T) { t.Parallel(); badBodies(t, newDoor(t)) })
+	t.Run("postgres", func(t *testing.T) { t.Parallel(); badBodies(t, newDoorOn(t, dbtest.PostgresURL(t))) })
+}
+
+func badBodies(t *testing.T, d *door) {
+	t.Helper()
 	net := d.do(mine, "POST", "/v2.0/networks", `{"network": {"name": "n"}}`, 201).text("network", "id")
 	for _, c := range []struct{ method, path, body, message string }{
 		{"POST", "networks", `{`, ""},
@@ -260,6 +270,11 @@ func TestBadBodies(t *testing.T) {
 			t.Errorf("%s %s %s: message %q, want %q", c.method, c.path, c.body, got, c.message)
 		}
 	}
+	d.do(mine, "GET", "/v2.0/networks/%00", "", 404)
+	d.do(mine, "GET", "/v2.0/networks?marker=%ff", "", 400)
+	testx.Equal(t, len(d.do(mine, "GET", "/v2.0/networks?name=%00&tags=%00", "", 200)["networks"].([]any)), 0)
+	d.do(mine, "PUT", "/v2.0/networks/"+net+"/tags/%ff", "", 400)
+	d.do(root, "PUT", "/v2.0/quotas/"+strings.Repeat("x", 65), `{"quota": {"port": 1}}`, 400)
 	testx.Equal(t, len(d.do(mine, "GET", "/v2.0/networks", "", 200)["networks"].([]any)), 1)
 	testx.Equal(t, d.do(mine, "GET", "/v2.0/networks/nope", "", 404).text("NeutronError", "message"), "Network nope could not be found.")
 }

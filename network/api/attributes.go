@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"nubo/internal/fault"
 	"nubo/internal/httpx"
@@ -254,8 +255,8 @@ func text(limit int) func(any) (any, error) {
 		if len([]rune(s)) > limit {
 			return nil, fmt.Errorf("'%s' exceeds maximum length of %d", s, limit)
 		}
-		if strings.ContainsRune(s, 0) {
-			return nil, fmt.Errorf("'%s' is not a valid string", strings.ReplaceAll(s, "\x00", ""))
+		if strings.ContainsRune(s, 0) || !utf8.ValidString(s) {
+			return nil, fmt.Errorf("'%s' is not a valid string", strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), ""))
 		}
 		return s, nil
 	}

@@ -18,7 +18,7 @@ var networkResource = &resource{name: "network", plural: "networks", attributes:
 	{name: "provider:network_type", convert: text(32), where: post, guarded: true},
 	{name: "provider:physical_network", convert: orNull(text(64)), where: post, def: "", guarded: true},
 	{name: "provider:segmentation_id", convert: segment, where: post, def: 0, guarded: true},
-	{name: "availability_zone_hints", convert: texts(255), where: post},
+	{name: "availability_zone_hints", convert: emptyList, where: post},
 	{name: "availability_zones", convert: texts(255), where: readOnly},
 	{name: "subnets", convert: uuids, where: readOnly},
 	{name: "ipv4_address_scope", convert: nothing, where: readOnly},

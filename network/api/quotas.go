@@ -124,7 +124,11 @@ func (h *handler) updateQuota(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	limits, err = h.svc.SetQuota(r.Context(), httpx.Param(r, "id"), limits)
+	project, err := text(64)(httpx.Param(r, "id"))
+	if err != nil {
+		return bad("Invalid input for project_id. Reason: %s.", err)
+	}
+	limits, err = h.svc.SetQuota(r.Context(), project.(string), limits)
 	if err != nil {
 		return err
 	}

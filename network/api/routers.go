@@ -15,7 +15,7 @@ var routerResource = &resource{name: "router", plural: "routers", attributes: []
 	{name: "admin_state_up", convert: boolean, where: both},
 	{name: "external_gateway_info", convert: gatewayInfo, where: both},
 	{name: "routes", convert: routes, where: put},
-	{name: "availability_zone_hints", convert: texts(255), where: post},
+	{name: "availability_zone_hints", convert: emptyList, where: post},
 	{name: "availability_zones", convert: texts(255), where: readOnly},
 	{name: "ha", convert: onlyFalse, where: both},
 	{name: "distributed", convert: onlyFalse, where: both},

@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/uptrace/bun"
 
@@ -67,6 +70,9 @@ func (t *table[T]) Create(ctx context.Context, rows ...*T) error {
 
 // Get implements network.Table.
 func (t *table[T]) Get(ctx context.Context, id string) (*T, error) {
+	if !storable(id) {
+		return nil, t.absent(id)
+	}
 	row := new(T)
 	err := t.d.Query(ctx).NewSelect().Model(row).Where("id = ?", id).Scan(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -80,6 +86,9 @@ func (t *table[T]) Get(ctx context.Context, id string) (*T, error) {
 
 // List implements network.Table.
 func (t *table[T]) List(ctx context.Context, q network.Query) ([]*T, error) {
+	if !storable(q.Page.Marker) {
+		return nil, db.ErrMarker
+	}
 	var rows []*T
 	sel := t.d.Query(ctx).NewSelect().Model(&rows)
 	sel, ok, err := t.filter(sel, q)
@@ -104,6 +113,7 @@ func (t *table[T]) List(ctx context.Context, q network.Query) ([]*T, error) {
 func (t *table[T]) filter(sel *bun.SelectQuery, q network.Query) (*bun.SelectQuery, bool, error) {
 	var plain []db.Filter
 	for _, f := range q.Filters {
+		f.Values = slices.DeleteFunc(slices.Clone(f.Values), func(v any) bool { s, ok := v.(string); return ok && !storable(s) })
 		if f.Op == db.Equal && len(f.Values) == 0 {
 			return sel, false, nil
 		}
@@ -116,6 +126,10 @@ func (t *table[T]) filter(sel *bun.SelectQuery, q network.Query) (*bun.SelectQue
 	sel, err := db.ApplyFilters(sel, plain, t.columns)
 	return tagged(sel, t.alias, q.Tags), true, err
 }
+
+// storable reports whether a column can hold the text. PostgreSQL refuses
+// others even in a comparison, so they are answered for without asking it.
+func storable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 // tagged limits a list by tags.
 func tagged(q *bun.SelectQuery, alias string, f network.TagFilter) *bun.SelectQuery {
