@@ -2,9 +2,12 @@ package app
 
 import (
 	"context"
+	"log/slog"
+	"net/netip"
 
 	"nubo/compute"
 	computeapi "nubo/compute/api"
+	"nubo/compute/driver/libvirt"
 	computestore "nubo/compute/store"
 	"nubo/internal/clock"
 	"nubo/internal/service"
@@ -50,4 +53,16 @@ func (c *cloud) buildComputeAPI(ctx context.Context) (service.Service, error) {
 		return nil, err
 	}
 	return closing(together(api, &compute.Relay{Store: st, Bus: c.bus}), st.Close), nil
+}
+
+// libvirtConfigOf is the libvirt driver's configuration.
+func libvirtConfigOf(s *settings, log *slog.Logger) libvirt.Config {
+	host, err := netip.ParseAddr(s.def.Listen)
+	if err != nil { // complete has looked at it
+		host = netip.IPv4Unspecified()
+	}
+	return libvirt.Config{
+		Socket: s.libvirt.Socket, ManageDaemon: s.libvirt.ManageDaemon, StateDir: s.path("libvirt"), InstancesPath: s.path("instances"),
+		ImageCachePath: s.path("image-cache"), VirtType: s.libvirt.VirtType, CPUMode: s.libvirt.CPUMode, Hostname: s.def.Host, HostIP: host, Log: log,
+	}
 }

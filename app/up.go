@@ -71,7 +71,9 @@ func sayReady(o output, line string) error {
 // runCloud runs modules in this process until ctx ends. ready is called once,
 // when all of them serve.
 func runCloud(ctx context.Context, o options, set *settings, targets []string, ready func(*secrets) error) error {
-	if err := os.MkdirAll(set.def.DataDir, 0o700); err != nil {
+	// Others may pass through, not look: the system's QEMU runs as a user of
+	// its own and must reach its disks. What is secret is 0600 itself.
+	if err := os.MkdirAll(set.def.DataDir, 0o711); err != nil {
 		return fmt.Errorf("make the data directory: %w", err)
 	}
 	run, err := openRun(set.path("nubo.run"))

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/netip"
 
 	"nubo/internal/auth"
@@ -73,12 +74,12 @@ func (c *cloud) buildVolumeManager(ctx context.Context) (service.Service, error)
 	if err != nil {
 		return nil, err
 	}
-	d := volumeDriver(c.set)
+	d := volumeDriver(c.set, c.module("volume.driver"))
 	m := manager.New(c.set.def.Host, manager.Deps{Volumes: svc, Store: st, Images: c.volumeImages(), Driver: d, Bus: c.bus, Log: c.module("volume.manager")})
 	return closing(m, st.Close), nil
 }
 
-func volumeDriver(s *settings) volumedriver.Driver {
+func volumeDriver(s *settings, log *slog.Logger) volumedriver.Driver {
 	if s.host.Virt == "simulated" {
 		return simulatedvolume.New(simulatedvolume.Config{File: s.path("simulated", "volumes.json"), CapacityGB: s.host.SimDiskGB * s.host.Hosts})
 	}
@@ -87,7 +88,7 @@ func volumeDriver(s *settings) volumedriver.Driver {
 		address = netip.IPv4Unspecified()
 	}
 	return file.New(file.Config{
-		Name: "file", Dir: s.file.VolumesDir, StateDir: s.path("volume"), Host: s.def.Host, Address: address, Port: s.file.NBDPort + s.def.PortOffset,
+		Name: "file", Dir: s.file.VolumesDir, StateDir: s.path("volume"), Host: s.def.Host, Address: address, Port: s.file.NBDPort + s.def.PortOffset, Log: log,
 	})
 }
 
