@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +39,8 @@ type cloud struct {
 	bus    *rpc.Bus
 	broker atomic.Pointer[broker.Broker] // the embedded one, while it runs
 
+	// apis are those that this process serves, by service.
+	apis sync.Map
 	// newAdminPassword: the administrator is to be given the password.
 	newAdminPassword bool
 	// embedded: the broker is a module of this process.
@@ -184,6 +187,7 @@ func (s httpService) Run(ctx context.Context, ready func()) error {
 // api makes a module that serves an API, with what else it runs beside it.
 func (c *cloud) api(port int, a *httpx.API, extra func(api http.Handler) http.Handler) (service.Service, error) {
 	a.AuthURI = c.set.url(portIdentity, "")
+	c.apis.Store(a.Service, a)
 	h, err := a.Handler()
 	if err != nil {
 		return nil, err
