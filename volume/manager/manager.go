@@ -90,15 +90,26 @@ func (m *Manager) run(ctx context.Context, ready func()) error {
 		every(ctx, func() { m.warn(ctx, "resume volumes", m.sweep(ctx, m.Volumes.Now().Add(-stuckAfter))) })
 	})
 	err := m.Bus.Serve(ctx, rpc.Server{Target: volume.ManagerTarget(m.host), Concurrency: concurrency, Methods: map[string]rpc.Handler{
-		volume.MethodCreate:           rpc.Method(m.create),
-		volume.MethodDelete:           rpc.Method(m.delete),
-		volume.MethodExtend:           rpc.Method(m.extend),
+		volume.MethodCreate:           rpc.Method(until(ctx, m.create)),
+		volume.MethodDelete:           rpc.Method(until(ctx, m.delete)),
+		volume.MethodExtend:           rpc.Method(until(ctx, m.extend)),
 		volume.MethodAttachmentUpdate: rpc.Method(m.attachmentUpdate),
 		volume.MethodAttachmentDelete: rpc.Method(m.attachmentDelete),
 	}}, ready)
 	cancel()
 	beside.Wait()
 	return err
+}
+
+// until makes a cast's handler end when stop does, instead of after the time
+// that rpc gives it: images are large, and what is cut short is resumed.
+func until(stop context.Context, fn func(context.Context, volume.VolumeArgs) (nothing, error)) func(context.Context, volume.VolumeArgs) (nothing, error) {
+	return func(ctx context.Context, in volume.VolumeArgs) (nothing, error) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(stop, cancel)()
+		return fn(ctx, in)
+	}
 }
 
 // every calls fn once per beat until ctx ends.
