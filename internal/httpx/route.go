@@ -103,6 +103,9 @@ func Stream() Option { return func(r *Route) { r.stream = true } }
 // HasBody reports whether the route checks a JSON body.
 func (r *Route) HasBody() bool { return r.body != nil }
 
+// Range gives the microversions in which the route exists; zero is no bound.
+func (r *Route) Range() (min, max Version) { return r.min, r.max }
+
 // IsStream reports whether the route leaves the body to its handler.
 func (r *Route) IsStream() bool { return r.stream }
 

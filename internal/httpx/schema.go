@@ -96,15 +96,29 @@ func (s *Schemas) Body(op string) Validator {
 
 type schemaValidator []versioned
 
-// Validate checks doc against the newest schema the version knows.
-func (l schemaValidator) Validate(doc any, v Version) error {
+// at gives the newest schema the version knows.
+func (l schemaValidator) at(v Version) *jsonschema.Schema {
 	chosen := l[0].schema
 	for _, one := range l[1:] {
 		if !v.Less(one.since) {
 			chosen = one.schema
 		}
 	}
-	err := chosen.Validate(doc)
+	return chosen
+}
+
+// Schema gives the JSON Schema that the route's body has to meet at a
+// version, nil if no schema says it.
+func (r *Route) Schema(v Version) *jsonschema.Schema {
+	if l, ok := r.body.(schemaValidator); ok {
+		return l.at(v)
+	}
+	return nil
+}
+
+// Validate implements Validator.
+func (l schemaValidator) Validate(doc any, v Version) error {
+	err := l.at(v).Validate(doc)
 	if ve, ok := err.(*jsonschema.ValidationError); ok {
 		leaf := deepest(ve)
 		return Violation{Path: leaf.InstanceLocation, Value: lookup(doc, leaf.InstanceLocation), Reason: reason(doc, leaf)}
