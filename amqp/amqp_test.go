@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"strings"
@@ -329,4 +330,26 @@ func FuzzProperties(f *testing.F) {
 			t.Fatalf("the view says %v, the properties %v", one, two)
 		}
 	})
+}
+
+func TestSetHeader(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]amqp.Properties{
+		"none":     {},
+		"others":   {ContentType: "text/plain", ContentEncoding: "gzip", DeliveryMode: 2, AppID: "app"},
+		"headers":  {ContentType: "text/plain", Headers: amqp.Table{"a": "b"}, MessageID: "m"},
+		"replaced": {Headers: amqp.Table{"n": int32(1), "z": true}, ReplyTo: "r"},
+	} {
+		var got amqp.Properties
+		testx.NoErr(t, got.Decode(amqp.SetHeader(p.Append(nil), "n", 7)))
+		want := p
+		want.Headers = maps.Clone(p.Headers)
+		if want.Headers == nil {
+			want.Headers = amqp.Table{}
+		}
+		want.Headers["n"] = int64(7)
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v; want %+v", name, got, want)
+		}
+	}
 }

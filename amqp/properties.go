@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"bytes"
 	"encoding/binary"
 	"time"
 )
@@ -121,6 +122,36 @@ func HeaderTable(headers []byte) Table {
 		return nil // cannot be: Decode checked them
 	}
 	return t
+}
+
+// SetHeader returns encoded properties with a header added or replaced. The
+// properties must be well formed.
+func SetHeader(props []byte, name string, v int64) []byte {
+	d := decoder{b: props}
+	flags := d.short()
+	for _, flag := range []uint16{flagContentType, flagContentEncoding} {
+		if flags&flag != 0 {
+			d.shortBytes()
+		}
+	}
+	at := len(props) - len(d.b) // where the headers are or go
+	var old []byte
+	if flags&flagHeaders != 0 {
+		old = d.longBytes()
+	}
+	if bytes.Contains(old, []byte(name)) {
+		if t := HeaderTable(old); t != nil {
+			delete(t, name)
+			old = t.Append(nil)[4:]
+		}
+	}
+	b := make([]byte, 0, len(props)+len(name)+14)
+	b = appendShort(b, flags|flagHeaders)
+	b = append(b, props[2:at]...)
+	b = appendLong(b, uint32(len(old)+1+len(name)+9))
+	b = append(b, old...)
+	b = appendValue(appendShortstr(b, name), v)
+	return append(b, d.b...)
 }
 
 // Properties are the properties of class basic, decoded. Empty ones are absent.

@@ -38,13 +38,18 @@ type Config struct {
 	DefaultUser, DefaultPass string
 	// Heartbeat is what clients are offered, in seconds; 60 if zero.
 	Heartbeat uint16
-	// MemoryWatermark is how many bytes of messages may gather before
-	// publishers have to wait; 0 is no limit.
+	// MemoryWatermark is how many bytes of messages may gather in memory
+	// before publishers have to wait; 0 is no limit.
 	MemoryWatermark int64
+	// ConsumerTimeout is how long a consumer may sit on a message before its
+	// channel is closed; 30 minutes if zero, for ever if negative.
+	ConsumerTimeout time.Duration
 	// Store keeps durable messages; in memory only if nil.
 	Store Store
 	// Log takes the broker's log; nothing is logged if nil.
 	Log *slog.Logger
+
+	spill int64 // memory use from which long queues stay on disk
 }
 
 const (
@@ -66,10 +71,9 @@ type Broker struct {
 	store store.Store
 	env   conn.Env
 
-	vhosts map[string]*vhost.VHost // fixed
-
 	// mu guards the rest.
 	mu        sync.Mutex
+	vhosts    map[string]*host
 	closed    bool
 	conns     map[*conn.Conn]bool
 	listeners map[net.Listener]bool
@@ -77,13 +81,51 @@ type Broker struct {
 	stop      chan struct{}  // closed when the broker is shut down
 }
 
-// New makes a broker and starts its clock. Shutdown ends it.
+// New makes a broker and starts its clock. Shutdown ends it. It panics if the
+// store holds definitions that make no sense; Open returns that as an error.
 func New(cfg Config) *Broker {
+	b, err := start(cfg)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// start makes a broker with what its store has from the time before.
+func start(cfg Config) (*Broker, error) {
+	cfg = cfg.withDefaults()
+	memory := conn.NewMemory(cfg.MemoryWatermark, cfg.spill)
+	b := &Broker{
+		store:     cfg.Store,
+		vhosts:    make(map[string]*host),
+		conns:     make(map[*conn.Conn]bool),
+		listeners: make(map[net.Listener]bool),
+		stop:      make(chan struct{}),
+	}
+	b.users = user.NewRegistry(cfg.Store, b.invalidate)
+	b.env = conn.Env{
+		Users: b.users, VHost: b.vhost, Store: cfg.Store,
+		Memory: memory, Replies: new(conn.Replies), ServerProperties: serverProperties(),
+		ChannelMax: channelMax, FrameMax: frameMax, Heartbeat: cfg.Heartbeat, MaxMessageSize: maxMessageSize,
+		ConsumerTimeout: max(cfg.ConsumerTimeout, 0), Log: cfg.Log,
+	}
+	if err := b.restore(cfg); err != nil {
+		return nil, err
+	}
+	b.served.Add(1)
+	go b.tick()
+	return b, nil
+}
+
+func (cfg Config) withDefaults() Config {
 	if cfg.DefaultUser == "" {
 		cfg.DefaultUser, cfg.DefaultPass = "guest", "guest"
 	}
 	if cfg.Heartbeat == 0 {
 		cfg.Heartbeat = 60
+	}
+	if cfg.ConsumerTimeout == 0 {
+		cfg.ConsumerTimeout = 30 * time.Minute
 	}
 	if cfg.Store == nil {
 		cfg.Store = store.Memory{}
@@ -91,30 +133,7 @@ func New(cfg Config) *Broker {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	memory := conn.NewMemory(cfg.MemoryWatermark)
-	b := &Broker{
-		store:     cfg.Store,
-		vhosts:    map[string]*vhost.VHost{defaultVHost: vhost.New(defaultVHost, cfg.Store, memory)},
-		conns:     make(map[*conn.Conn]bool),
-		listeners: make(map[net.Listener]bool),
-		stop:      make(chan struct{}),
-	}
-	b.users = user.NewRegistry(func() {
-		for _, v := range b.vhosts {
-			v.Invalidate()
-		}
-	})
-	b.env = conn.Env{
-		Users: b.users, VHost: func(name string) *vhost.VHost { return b.vhosts[name] },
-		Memory: memory, Replies: new(conn.Replies), ServerProperties: serverProperties(),
-		ChannelMax: channelMax, FrameMax: frameMax, Heartbeat: cfg.Heartbeat, MaxMessageSize: maxMessageSize, Log: cfg.Log,
-	}
-	if err := b.AddUser(cfg.DefaultUser, cfg.DefaultPass, "administrator"); err != nil {
-		panic(err) // the registry is empty
-	}
-	b.served.Add(1)
-	go b.tick()
-	return b
+	return cfg
 }
 
 // serverProperties is what connection.start says.
@@ -270,7 +289,7 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 		<-gone
 	}
 	if first {
-		for _, v := range b.vhosts {
+		for _, v := range b.hosts() {
 			v.Close()
 		}
 		err = errors.Join(err, b.store.Close())
@@ -278,50 +297,10 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// AddUser adds a user who may do everything in the virtual host /.
-func (b *Broker) AddUser(name, password string, tags ...string) error {
-	if err := b.users.Add(name, password, tags...); err != nil {
-		return err
-	}
-	return b.SetPermissions(name, defaultVHost, ".*", ".*", ".*")
-}
-
-// SetPassword changes a user's password.
-func (b *Broker) SetPassword(name, password string) error { return b.users.SetPassword(name, password) }
-
-// DeleteUser removes a user. Connections that are open stay open but may do
-// nothing that needs permission.
-func (b *Broker) DeleteUser(name string) error { return b.users.Delete(name) }
-
-// SetPermissions sets what a user may do in a virtual host: regular
-// expressions for the names of the queues and exchanges.
-func (b *Broker) SetPermissions(name, vhost, configure, write, read string) error {
-	p, err := user.ParsePermissions(configure, write, read)
-	if err != nil {
-		return err
-	}
-	return b.users.SetPermissions(name, vhost, p)
-}
-
-// Authenticate checks a user's password.
-func (b *Broker) Authenticate(name, password string) error {
-	return b.users.Authenticate(name, password)
-}
-
-// Users describes the users.
-func (b *Broker) Users() []user.Info { return b.users.List() }
-
 // CloseConnection closes the connections of a name, as Stats gives it, telling
 // the client the reason. It returns how many there were.
 func (b *Broker) CloseConnection(name, reason string) int {
-	n := 0
-	for _, c := range b.connections() {
-		if c.Info().Name == name {
-			c.Close(amqp.ConnectionForced, reason)
-			n++
-		}
-	}
-	return n
+	return b.closeWhere(func(i conn.Info) bool { return i.Name == name }, reason)
 }
 
 // Stats is a snapshot of a broker.
@@ -338,7 +317,7 @@ func (b *Broker) Stats() Stats {
 	for _, c := range b.connections() {
 		s.Connections = append(s.Connections, c.Stats())
 	}
-	for _, v := range b.vhosts {
+	for _, v := range b.hosts() {
 		s.VHosts = append(s.VHosts, v.Stats())
 	}
 	return s

@@ -19,12 +19,15 @@ type slowStore struct {
 	store.Memory
 	mu      sync.Mutex
 	waiting map[string]func(error) // by queue and body
+	queues  uint64                 // a is the first, b the second
 }
 
-func (s *slowStore) Put(q string, _ uint64, m *message.Message, w store.Waiter, tag uint64) bool {
+func (s *slowStore) NewQueue() uint64 { s.queues++; return s.queues }
+
+func (s *slowStore) Put(p store.Place, m *message.Message, _ bool, w store.Waiter, tag uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waiting[q+" "+string(m.Body)] = func(err error) { w.Stored(tag, err) }
+	s.waiting[string('a'-1+rune(p.Queue))+" "+string(m.Body)] = func(err error) { w.Stored([]uint64{tag}, err) }
 	return false
 }
 

@@ -4,8 +4,10 @@ import (
 	"sync"
 
 	"nubo/amqp"
+	"nubo/broker/match"
 	"nubo/broker/queue"
 	"nubo/broker/user"
+	"nubo/broker/vhost"
 )
 
 // channel is one channel of a connection.
@@ -23,7 +25,8 @@ type channel struct {
 	taken     []unacked // scratch
 	entries   []queue.Entry
 
-	confirms *confirms // nil unless in confirm mode; has its own lock
+	confirms *confirms    // nil unless in confirm mode; has its own lock
+	tx       *transaction // nil unless in tx mode
 
 	// mu guards the rest. It is taken with a queue's lock held.
 	mu        sync.Mutex
@@ -35,6 +38,10 @@ type channel struct {
 	inflight  int // deliveries unacknowledged, of consumers
 	limit     int // prefetch of the whole channel; 0 is none
 	starved   []*consumer
+	// transactional tells snapshots that tx is set.
+	transactional bool
+	// timedOut is set by the ticker when a delivery is too old.
+	timedOut *amqp.Error
 }
 
 func newChannel(c *Conn, id uint16) *channel {
@@ -48,6 +55,7 @@ type ChannelStats struct {
 	Unacked        int
 	GlobalPrefetch int
 	Confirm        bool
+	Transactional  bool
 }
 
 // ConsumerStats describes a consumer.
@@ -60,7 +68,7 @@ type ConsumerStats struct {
 func (ch *channel) stats() ChannelStats {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	s := ChannelStats{Number: ch.id, Unacked: ch.out.live, GlobalPrefetch: ch.limit, Confirm: ch.confirms != nil}
+	s := ChannelStats{Number: ch.id, Unacked: ch.out.live, GlobalPrefetch: ch.limit, Confirm: ch.confirms != nil, Transactional: ch.transactional}
 	for _, k := range ch.consumers {
 		s.Consumers = append(s.Consumers, ConsumerStats{k.Tag, k.queueName(), k.NoAck, k.Exclusive, k.limit})
 	}
@@ -123,6 +131,7 @@ func (ch *channel) awaitCloseOk(f amqp.Frame) *amqp.Error {
 
 // teardown ends consumers, and gives back what was not acknowledged.
 func (ch *channel) teardown() {
+	ch.restoreUnacked()
 	ch.mu.Lock()
 	if ch.closed {
 		ch.mu.Unlock()
@@ -222,7 +231,13 @@ func (ch *channel) request(m amqp.Method) *amqp.Error {
 	case *amqp.QueueDelete:
 		return ch.queueDelete(m)
 	case *amqp.ConfirmSelect:
-		ch.confirmSelect(m)
+		return ch.confirmSelect(m)
+	case *amqp.TxSelect:
+		return ch.txSelect()
+	case *amqp.TxCommit:
+		return ch.commit()
+	case *amqp.TxRollback:
+		return ch.rollback()
 	default:
 		return ch.basicRequest(m)
 	}
@@ -268,6 +283,15 @@ func (ch *channel) allow(a user.Access, kind, name string) *amqp.Error {
 		return nil
 	}
 	return amqp.Errorf(amqp.AccessRefused, "access to %s '%s' in vhost '%s' refused for user '%s'", kind, name, ch.c.vh.Name, ch.c.info.User)
+}
+
+// allowTopic checks the permission of a routing key at a topic exchange.
+func (ch *channel) allowTopic(a user.Access, x *vhost.Exchange, key string) *amqp.Error {
+	if x.Kind != match.Topic || ch.c.env.Users.AllowTopic(a, ch.c.info.User, ch.c.vh.Name, x.Name, key) {
+		return nil
+	}
+	return amqp.Errorf(amqp.AccessRefused, "access to topic '%s' in exchange '%s' in vhost '%s' refused for user '%s'",
+		key, x.Name, ch.c.vh.Name, ch.c.info.User)
 }
 
 // reply sends the answer to a request unless the client wants none.

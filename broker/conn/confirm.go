@@ -46,13 +46,15 @@ func (f *confirms) end(tag uint64, queues int, rejected bool) {
 	p.rejected = p.rejected || rejected
 }
 
-// stored is called when a queue has stored the message, or could not.
-func (f *confirms) stored(tag uint64, err error) {
+// stored is called when queues have stored messages, or could not.
+func (f *confirms) stored(tags []uint64, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p := &f.window[tag-f.first]
-	p.wait--
-	p.rejected = p.rejected || err != nil
+	for _, tag := range tags {
+		p := &f.window[tag-f.first]
+		p.wait--
+		p.rejected = p.rejected || err != nil
+	}
 }
 
 // close ends confirming.
@@ -76,18 +78,22 @@ func (f *confirms) settled() (last uint64, n int, rejected bool) {
 	return f.first - 1, n, rejected
 }
 
-func (ch *channel) confirmSelect(m *amqp.ConfirmSelect) {
+func (ch *channel) confirmSelect(m *amqp.ConfirmSelect) *amqp.Error {
+	if ch.tx != nil {
+		return amqp.Errorf(amqp.PreconditionFailed, "cannot switch from tx to confirm mode")
+	}
 	if ch.confirms == nil {
 		ch.mu.Lock()
 		ch.confirms = newConfirms()
 		ch.mu.Unlock()
 	}
 	ch.reply(m.NoWait, &amqp.ConfirmSelectOk{})
+	return nil
 }
 
 // Stored implements store.Waiter.
-func (ch *channel) Stored(tag uint64, err error) {
-	ch.confirms.stored(tag, err)
+func (ch *channel) Stored(tags []uint64, err error) {
+	ch.confirms.stored(tags, err)
 	ch.flushConfirms()
 }
 

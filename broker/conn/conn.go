@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"nubo/amqp"
+	"nubo/broker/store"
 	"nubo/broker/user"
 	"nubo/broker/vhost"
 )
@@ -27,13 +28,17 @@ type Env struct {
 	Users            *user.Registry
 	VHost            func(name string) *vhost.VHost
 	Memory           *Memory
+	Store            store.Messages
 	Replies          *Replies
 	ServerProperties amqp.Table
 	ChannelMax       uint16
 	FrameMax         uint32
 	Heartbeat        uint16
 	MaxMessageSize   uint64
-	Log              *slog.Logger
+	// ConsumerTimeout is how long a delivery may stay unacknowledged; 0 is
+	// for ever.
+	ConsumerTimeout time.Duration
+	Log             *slog.Logger
 }
 
 // Conn is a connection.
@@ -67,7 +72,9 @@ type Conn struct {
 	reads, writes atomic.Uint64
 	paused        atomic.Bool // the reader waits for memory: silence is ours
 	heartbeat     atomic.Int64
-	beat          beat // tick's own
+	beat          beat          // tick's own
+	now           atomic.Uint32 // ticks
+	kicked        atomic.Bool   // the reader's read was cut short to look at timedOut
 
 	// mu guards what the reader sets and snapshots read.
 	mu   sync.Mutex
@@ -114,9 +121,12 @@ func (c *Conn) Serve() {
 	err := c.readLoop()
 	for _, ch := range c.channels {
 		ch.teardown()
+		c.env.Users.CloseChannel(c.info.User)
 	}
 	if c.vh != nil {
 		c.vh.Release(c)
+		c.vh.Leave()
+		c.env.Users.Disconnect(c.info.User)
 	}
 	c.nc.SetWriteDeadline(time.Now().Add(lingerTime))
 	c.out.close()

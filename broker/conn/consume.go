@@ -52,7 +52,7 @@ func (k *consumer) Offer(q *queue.Queue, e queue.Entry) bool {
 		}
 		return false
 	}
-	if !ch.c.out.deliver(k, ch.delivered+1, e.Redelivered, e.Msg, ch.c.frameMax) {
+	if !ch.c.out.deliver(k, ch.delivered+1, e.Redelivered, e.Content(), ch.c.frameMax) {
 		return false
 	}
 	ch.delivered++
@@ -60,7 +60,7 @@ func (k *consumer) Offer(q *queue.Queue, e queue.Entry) bool {
 	if !k.NoAck {
 		k.inflight++
 		ch.inflight++
-		ch.out.push(unacked{tag: ch.delivered, entry: e, q: q, k: k})
+		ch.out.push(unacked{tag: ch.delivered, entry: e, q: q, k: k, since: ch.c.now.Load()})
 	}
 	return true
 }
@@ -101,6 +101,13 @@ func (ch *channel) qos(m *amqp.BasicQos) *amqp.Error {
 	return nil
 }
 
+// globalLimit tells whether the channel as a whole has a prefetch.
+func (ch *channel) globalLimit() bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return ch.limit > 0
+}
+
 // takeStarved takes the consumers that wait for prefetch, if there may be
 // some for them. mu is held.
 func (ch *channel) takeStarved() []*consumer {
@@ -135,6 +142,9 @@ func (ch *channel) consume(m *amqp.BasicConsume) *amqp.Error {
 	q, err := ch.c.vh.Queue(name, ch.c)
 	if err != nil {
 		return err
+	}
+	if q.Initial.Type == queue.Quorum && ch.globalLimit() {
+		return amqp.Errorf(amqp.NotImplemented, "queue '%s' in vhost '%s' does not support global qos", name, ch.c.vh.Name)
 	}
 	k, err := ch.newConsumer(m)
 	if err != nil {
@@ -233,6 +243,6 @@ func (ch *channel) get(m *amqp.BasicGet) *amqp.Error {
 	ch.c.delivered.Add(1)
 	ch.c.out.sendContent(ch.id, &amqp.BasicGetOk{
 		DeliveryTag: tag, Redelivered: e.Redelivered, Exchange: e.Msg.Exchange, RoutingKey: e.Msg.RoutingKey, MessageCount: uint32(left),
-	}, e.Msg, ch.c.frameMax)
+	}, e.Content(), ch.c.frameMax)
 	return nil
 }

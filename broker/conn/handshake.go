@@ -161,6 +161,13 @@ func (c *Conn) open(m *amqp.ConnectionOpen) *amqp.Error {
 	if _, ok := c.env.Users.Permissions(c.info.User, m.VirtualHost); !ok {
 		return amqp.Errorf(amqp.NotAllowed, "access to vhost '%s' refused for user '%s'", m.VirtualHost, c.info.User).In(m.ID())
 	}
+	if n, ok := vh.Enter(); !ok {
+		return amqp.Errorf(amqp.NotAllowed, "access to vhost '%s' refused for user '%s': connection limit (%d) is reached", m.VirtualHost, c.info.User, n).In(m.ID())
+	}
+	if err := c.env.Users.Connect(c.info.User); err != nil {
+		vh.Leave()
+		return err.In(m.ID())
+	}
 	c.vh = vh
 	c.setInfo(func(i *Info) { i.VHost = m.VirtualHost })
 	c.phase = open

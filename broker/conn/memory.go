@@ -9,6 +9,7 @@ import (
 // while that is over the watermark.
 type Memory struct {
 	watermark int64
+	spill     int64 // from where on long queues leave messages in the store; 0 is never
 	used      atomic.Int64
 	waiting   atomic.Int64
 
@@ -16,10 +17,14 @@ type Memory struct {
 	free chan struct{} // guarded by mu; closed when publishers may go on
 }
 
-// NewMemory makes a gauge. A watermark of 0 is none.
-func NewMemory(watermark int64) *Memory {
-	return &Memory{watermark: watermark, free: make(chan struct{})}
+// NewMemory makes a gauge. A watermark of 0 is none, and so is a mark from
+// which queues spill.
+func NewMemory(watermark, spill int64) *Memory {
+	return &Memory{watermark: watermark, spill: spill, free: make(chan struct{})}
 }
+
+// Spill implements queue.Gauge.
+func (m *Memory) Spill() bool { return m.spill > 0 && m.used.Load() >= m.spill }
 
 // Add implements queue.Gauge.
 func (m *Memory) Add(delta int64) {

@@ -147,7 +147,7 @@ func (ch *channel) complete() *amqp.Error {
 func (ch *channel) publishMessage(p *publishing) *amqp.Error {
 	m := &message.Message{
 		Exchange: p.target.exchange, RoutingKey: p.target.key,
-		Props: p.block[:p.props:p.props], Body: p.block[p.props:], TTL: -1,
+		Props: p.block[:p.props:p.props], Body: p.block[p.props:],
 	}
 	var props amqp.PropertiesView
 	if props.Decode(m.Props) != nil {
@@ -162,19 +162,23 @@ func (ch *channel) publishMessage(p *publishing) *amqp.Error {
 	}
 	ch.c.published.Add(1)
 	t.route.Exchange.In.Add(1)
+	if ch.tx != nil {
+		ch.tx.published = append(ch.tx.published, txPublish{m, *t, p.mandatory})
+		return nil
+	}
 	var tag uint64
+	var waiter store.Waiter
 	if ch.confirms != nil {
+		waiter = ch
 		tag = ch.confirms.begin()
 		if !ch.touched {
 			ch.touched = true
 			ch.c.touched = append(ch.c.touched, ch)
 		}
 	}
-	routed, pending, rejected := ch.deliver(m, t, tag)
+	routed, pending, rejected := ch.deliver(m, t, waiter, tag)
 	if !routed && p.mandatory {
-		ch.c.out.sendContent(ch.id, &amqp.BasicReturn{
-			ReplyCode: amqp.NoRoute, ReplyText: "NO_ROUTE", Exchange: m.Exchange, RoutingKey: m.RoutingKey,
-		}, m, ch.c.frameMax)
+		ch.unroutable(m)
 	}
 	if ch.confirms != nil {
 		ch.confirms.end(tag, pending, rejected)
@@ -182,14 +186,17 @@ func (ch *channel) publishMessage(p *publishing) *amqp.Error {
 	return nil
 }
 
+// unroutable returns a mandatory message.
+func (ch *channel) unroutable(m *message.Message) {
+	ch.c.out.sendContent(ch.id, &amqp.BasicReturn{
+		ReplyCode: amqp.NoRoute, ReplyText: "NO_ROUTE", Exchange: m.Exchange, RoutingKey: m.RoutingKey,
+	}, m, ch.c.frameMax)
+}
+
 // deliver gives the message to all queues of its route.
-func (ch *channel) deliver(m *message.Message, t *target, tag uint64) (routed bool, pending int, rejected bool) {
+func (ch *channel) deliver(m *message.Message, t *target, waiter store.Waiter, tag uint64) (routed bool, pending int, rejected bool) {
 	if t.exchange == "" && len(t.route.Queues) == 0 && len(t.key) > len(replyToPrefix) && t.key[:len(replyToPrefix)] == replyToPrefix {
 		return ch.c.env.Replies.deliver(t.key[len(replyToPrefix):], m), 0, false
-	}
-	var waiter store.Waiter
-	if ch.confirms != nil {
-		waiter = ch
 	}
 	for _, q := range t.route.Queues {
 		switch q.Publish(m, waiter, tag) {
@@ -225,6 +232,9 @@ func (ch *channel) resolve(t *target, headers []byte) (*target, *amqp.Error) {
 		}
 		if route.Exchange.Internal {
 			return nil, amqp.Errorf(amqp.AccessRefused, "cannot publish to internal exchange '%s' in vhost '%s'", t.exchange, vh.Name)
+		}
+		if err := ch.allowTopic(user.Write, route.Exchange, t.key); err != nil {
+			return nil, err
 		}
 		t.gen, t.route = gen, route
 	}
@@ -286,7 +296,7 @@ func (ch *channel) check(m *message.Message, props *amqp.PropertiesView) *amqp.E
 		if err != nil {
 			return err
 		}
-		m.TTL = ttl
+		m.TTL, m.HasTTL = ttl, true
 	}
 	hasBCC := bytes.Contains(props.Headers, []byte("BCC"))
 	if !hasBCC && string(props.ReplyTo) != replyTo {
@@ -311,7 +321,7 @@ func (ch *channel) check(m *message.Message, props *amqp.PropertiesView) *amqp.E
 }
 
 // expiration parses the expiration property.
-func expiration(b []byte) (int64, *amqp.Error) {
+func expiration(b []byte) (uint32, *amqp.Error) {
 	digits := 0
 	for digits < len(b) && (b[digits] >= '0' && b[digits] <= '9' || digits == 0 && b[0] == '-') {
 		digits++
@@ -327,5 +337,5 @@ func expiration(b []byte) (int64, *amqp.Error) {
 	case ttl > 1<<32-1:
 		return 0, amqp.Errorf(amqp.PreconditionFailed, "invalid expiration '%s': {value_too_large,%d}", b, ttl)
 	}
-	return ttl, nil
+	return uint32(ttl), nil
 }

@@ -3,6 +3,7 @@ package conn
 import (
 	"errors"
 	"io"
+	"os"
 
 	"nubo/amqp"
 )
@@ -21,6 +22,10 @@ func (c *Conn) readLoop() error {
 	have, small := 0, 0
 	for {
 		n, err := c.nc.Read(buf[have:])
+		if err != nil && n == 0 && c.kicked.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+			c.closeTimedOut()
+			continue
+		}
 		if err != nil {
 			if have == 0 && errors.Is(err, io.EOF) || c.closing.Load() {
 				return nil
@@ -96,8 +101,11 @@ func (c *Conn) serve(b []byte) (used, need int, err error) {
 	}
 	c.flush()
 	c.out.waitRoom()
-	if c.published.Load() != published && c.env.Memory.over() && !c.closing.Load() {
-		err = c.pause()
+	if c.published.Load() != published && !c.closing.Load() {
+		c.env.Store.Room()
+		if c.env.Memory.over() {
+			err = c.pause()
+		}
 	}
 	return used, need, err
 }
@@ -216,6 +224,9 @@ func (c *Conn) openChannel(f amqp.Frame) *amqp.Error {
 		return amqp.Errorf(amqp.NotAllowed, "number of channels opened (%d) has reached the negotiated channel_max (%d)",
 			len(c.channels), c.info.ChannelMax).In(id)
 	}
+	if err := c.env.Users.OpenChannel(c.info.User); err != nil {
+		return err.In(id)
+	}
 	ch := newChannel(c, f.Channel)
 	c.mu.Lock()
 	c.channels[f.Channel] = ch
@@ -226,6 +237,7 @@ func (c *Conn) openChannel(f amqp.Frame) *amqp.Error {
 
 // forget removes a channel that is closed.
 func (c *Conn) forget(ch *channel) {
+	c.env.Users.CloseChannel(c.info.User)
 	c.mu.Lock()
 	delete(c.channels, ch.id)
 	c.mu.Unlock()

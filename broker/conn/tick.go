@@ -8,6 +8,8 @@ const TickInterval = time.Second
 const (
 	handshakeTicks = 10
 	closeTicks     = 10
+	// timeoutTicks is how often deliveries that are too old are looked for.
+	timeoutTicks = 5
 )
 
 // beat is what Tick remembers from one call to the next.
@@ -23,6 +25,9 @@ func (c *Conn) Tick() {
 	if d := c.deadline.Load(); d > 0 && c.deadline.CompareAndSwap(d, d-1) && d == 1 {
 		c.Abort()
 		return
+	}
+	if n := c.now.Add(1); n%timeoutTicks == 0 {
+		c.findTimedOut(n)
 	}
 	every := c.heartbeat.Load()
 	if every == 0 {

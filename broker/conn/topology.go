@@ -66,7 +66,7 @@ func (ch *channel) exchangeDelete(m *amqp.ExchangeDelete) *amqp.Error {
 }
 
 // mayBind checks what binding or unbinding needs.
-func (ch *channel) mayBind(kind, destination, source string) *amqp.Error {
+func (ch *channel) mayBind(kind, destination, source, key string) *amqp.Error {
 	if kind == "exchange" {
 		if err := notDefault(destination); err != nil {
 			return err
@@ -78,11 +78,17 @@ func (ch *channel) mayBind(kind, destination, source string) *amqp.Error {
 	if err := notDefault(source); err != nil {
 		return err
 	}
-	return ch.allow(user.Read, "exchange", source)
+	if err := ch.allow(user.Read, "exchange", source); err != nil {
+		return err
+	}
+	if x, err := ch.c.vh.Exchange(source); err == nil {
+		return ch.allowTopic(user.Read, x, key)
+	}
+	return nil // that it is absent is found out later
 }
 
 func (ch *channel) exchangeBind(m *amqp.ExchangeBind) *amqp.Error {
-	if err := ch.mayBind("exchange", m.Destination, m.Source); err != nil {
+	if err := ch.mayBind("exchange", m.Destination, m.Source, m.RoutingKey); err != nil {
 		return err
 	}
 	err := ch.c.vh.BindExchange(m.Destination, m.Source, m.RoutingKey, m.Arguments)
@@ -93,7 +99,7 @@ func (ch *channel) exchangeBind(m *amqp.ExchangeBind) *amqp.Error {
 }
 
 func (ch *channel) exchangeUnbind(m *amqp.ExchangeUnbind) *amqp.Error {
-	if err := ch.mayBind("exchange", m.Destination, m.Source); err != nil {
+	if err := ch.mayBind("exchange", m.Destination, m.Source, m.RoutingKey); err != nil {
 		return err
 	}
 	err := ch.c.vh.UnbindExchange(m.Destination, m.Source, m.RoutingKey, m.Arguments)
@@ -124,6 +130,14 @@ func (ch *channel) queueDeclare(m *amqp.QueueDeclare) *amqp.Error {
 	default:
 		if err := ch.allow(user.Configure, "queue", m.Queue); err != nil {
 			return err
+		}
+		if dlx, ok := m.Arguments["x-dead-letter-exchange"].(string); ok {
+			if err := ch.allow(user.Read, "queue", m.Queue); err != nil {
+				return err
+			}
+			if err := ch.allow(user.Write, "exchange", dlx); err != nil {
+				return err
+			}
 		}
 		q, err = ch.c.vh.DeclareQueue(vhost.QueueSpec{
 			Name:  m.Queue,
@@ -170,7 +184,7 @@ func (ch *channel) bindTarget(name, key, exchange string) (*queue.Queue, string,
 	if name == "" && key == "" {
 		key = queueName
 	}
-	if err := ch.mayBind("queue", queueName, exchange); err != nil {
+	if err := ch.mayBind("queue", queueName, exchange, key); err != nil {
 		return nil, "", err
 	}
 	q, err := ch.c.vh.Queue(queueName, ch.c)

@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"slices"
 	"sort"
 
 	"nubo/amqp"
@@ -13,6 +14,7 @@ type unacked struct {
 	entry queue.Entry
 	q     *queue.Queue
 	k     *consumer // nil if it was got, not delivered
+	since uint32    // the tick it was delivered at
 	done  bool
 }
 
@@ -93,13 +95,25 @@ func (l *unackedList) finish(u *unacked, dst []unacked) []unacked {
 	return dst
 }
 
-// acknowledge ends deliveries with what f does to them at their queue.
+// acknowledge ends deliveries with what f does to them at their queue; in tx
+// mode not before the commit.
 func (ch *channel) acknowledge(tag uint64, multiple bool, f func(*queue.Queue, []queue.Entry)) *amqp.Error {
+	return ch.finish(tag, multiple, false, f)
+}
+
+// finish is acknowledge, now or when a transaction is committed.
+func (ch *channel) finish(tag uint64, multiple, now bool, f func(*queue.Queue, []queue.Entry)) *amqp.Error {
 	ch.mu.Lock()
 	var ok bool
 	if ch.taken, ok = ch.out.take(tag, multiple, ch.taken[:0]); !ok {
 		ch.mu.Unlock()
 		return amqp.Errorf(amqp.PreconditionFailed, "unknown delivery tag %d", tag)
+	}
+	if ch.tx != nil && !now {
+		ch.mu.Unlock()
+		ch.tx.settled = append(ch.tx.settled, txSettle{slices.Clone(ch.taken), f})
+		clear(ch.taken)
+		return nil
 	}
 	resume := ch.release()
 	ch.mu.Unlock()
@@ -147,5 +161,15 @@ func (ch *channel) recoverUnacked(requeue bool) *amqp.Error {
 	if !requeue {
 		return amqp.Errorf(amqp.NotImplemented, "requeue=false")
 	}
-	return ch.acknowledge(0, true, (*queue.Queue).Requeue)
+	return ch.finish(0, true, true, (*queue.Queue).Requeue)
+}
+
+// oldest is the first delivery to a consumer that is not acknowledged, or nil.
+func (l *unackedList) oldest() *unacked {
+	for i := l.head; i < len(l.list); i++ {
+		if u := &l.list[i]; !u.done && u.k != nil {
+			return u
+		}
+	}
+	return nil
 }

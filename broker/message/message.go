@@ -11,11 +11,14 @@ type Message struct {
 	// they go out again unread.
 	Props []byte
 	Body  []byte
+	// Log is where the store has the message; it is the store's own.
+	Log uint64
+	// TTL is the publisher's expiration in milliseconds, if HasTTL.
+	TTL    uint32
+	HasTTL bool
 	// Persistent is delivery mode 2.
 	Persistent bool
 	Priority   uint8
-	// TTL is the publisher's expiration in milliseconds, or -1.
-	TTL int64
 }
 
 // Size is what the message counts for in limits and statistics: its body.

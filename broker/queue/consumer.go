@@ -26,11 +26,11 @@ type Consumer struct {
 // stands against it.
 func (q *Queue) Consume(c *Consumer) Outcome {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	if q.closed {
 		return Closed
 	}
-	if q.exclusive != nil || c.Exclusive && len(q.consumers) > 0 {
+	if q.exclusive != nil || c.Exclusive && (len(q.consumers) > 0 || q.Initial.SingleActive) {
 		return Rejected
 	}
 	if c.Exclusive {
@@ -43,6 +43,9 @@ func (q *Queue) Consume(c *Consumer) Outcome {
 	q.consumers = append(q.consumers, nil)
 	copy(q.consumers[i+1:], q.consumers[i:])
 	q.consumers[i] = c
+	if q.Initial.SingleActive && q.single == nil {
+		q.single = c
+	}
 	q.active++
 	q.hadOne = true
 	q.deliver()
@@ -54,7 +57,7 @@ func (q *Queue) Consume(c *Consumer) Outcome {
 // auto-delete queue: the queue is closed then, and the caller must remove it.
 func (q *Queue) Cancel(c *Consumer) (gone bool) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	at := -1
 	for i, o := range q.consumers {
 		if o == c {
@@ -72,20 +75,28 @@ func (q *Queue) Cancel(c *Consumer) (gone bool) {
 		q.exclusive = nil
 	}
 	if len(q.consumers) > 0 {
+		if q.single == c {
+			q.single = q.consumers[0]
+			q.deliver()
+			q.armExpiry()
+		}
 		return false
 	}
+	q.single = nil
 	if q.AutoDelete && q.hadOne {
 		q.shut()
 		return true
 	}
-	q.restartIdle()
+	if q.set.Expires > 0 {
+		q.startIdle()
+	}
 	return false
 }
 
 // Resume tells that a consumer which refused may take messages again.
 func (q *Queue) Resume(c *Consumer) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	if !c.blocked || q.closed {
 		return
 	}

@@ -20,13 +20,21 @@ type Config struct {
 	Name  string
 	VHost string
 	Flags
-	Args   amqp.Table
-	Limits Limits
+	Args amqp.Table
+	// Initial is what the queue starts with; Apply changes it.
+	Initial Settings
 	// Owner is the connection an exclusive queue belongs to.
 	Owner any
-	Store store.Store
+	// Store keeps messages under StoreID.
+	Store   store.Messages
+	StoreID uint64
 	// Memory is told of every change in the memory the queue's messages take.
 	Memory Gauge
+	// DeadLetter publishes a message that died. No lock is held.
+	DeadLetter func(*Queue, *Dead)
+	// Failed is called, with the queue's lock held, when messages cannot be
+	// read back. The queue stands still then.
+	Failed func(*Queue, error)
 	// Expired is called, on a goroutine of its own, when the queue was not
 	// used for the time of its x-expires; the queue is closed already.
 	Expired func(*Queue)
@@ -36,7 +44,11 @@ type Config struct {
 type Flags struct{ Durable, Exclusive, AutoDelete bool }
 
 // Gauge adds up memory.
-type Gauge interface{ Add(delta int64) }
+type Gauge interface {
+	Add(delta int64)
+	// Spill tells whether long queues should leave messages in the store.
+	Spill() bool
+}
 
 // Outcome is what became of a published message.
 type Outcome int
@@ -60,14 +72,24 @@ type Queue struct {
 	// mu guards all that follows. It is held while Sinks are called, so a
 	// Sink's own lock comes after it and never the other way round.
 	mu        sync.Mutex
+	set       Settings
 	closed    bool
+	failed    bool // reading back failed
+	inStore   bool // the store was given something
 	ready     backlog
-	seq       uint64
+	seq       uint64 // of the last message
+	taken     uint64 // of the last one that was in memory
+	handed    uint64 // of the last one handed out
 	unacked   int
 	consumers []*Consumer // by falling priority; within one, next to serve first
 	active    int         // how many consumers are not blocked
 	exclusive *Consumer
-	hadOne    bool // a consumer was here: auto-delete may strike
+	single    *Consumer // the one that is served if only one may be
+	hadOne    bool      // a consumer was here: auto-delete may strike
+	dead      []Dead    // to be dead-lettered, by unlock
+	burying   bool      // somebody is at it
+	// redelivered: messages up to this place count as delivered before.
+	redelivered uint64
 
 	expiry   *time.Timer // drops expired messages
 	expiryAt int64       // when it is due; 0 if it is not set
@@ -84,111 +106,163 @@ type Counters struct {
 
 // New makes a queue.
 func New(cfg Config) *Queue {
-	q := &Queue{Config: cfg}
-	if cfg.Limits.Expires > 0 {
-		q.mu.Lock() // the timer may fire at once
-		defer q.mu.Unlock()
-		q.lastUsed = time.Now()
-		q.idle = time.AfterFunc(cfg.Limits.Expires, q.checkIdle)
+	q := &Queue{Config: cfg, set: cfg.Initial}
+	if n := cfg.Initial.MaxPriority; n > 0 {
+		q.ready.higher = make([]level, n)
+	}
+	q.mu.Lock() // the timer may fire at once
+	defer q.unlock()
+	if q.set.Expires > 0 {
+		q.startIdle()
 	}
 	return q
+}
+
+// Apply changes the settings.
+func (q *Queue) Apply(s Settings) {
+	q.mu.Lock()
+	defer q.unlock()
+	if q.closed {
+		return
+	}
+	expires := q.set.Expires != s.Expires
+	q.set = s
+	if expires {
+		q.startIdle()
+	}
+	q.trim()
+}
+
+// Settings are what holds now.
+func (q *Queue) Settings() Settings {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.set
+}
+
+// keeps tells whether the store must keep the queue's messages of a kind.
+func (q *Queue) keeps(m *message.Message) bool {
+	return q.Durable && !q.Exclusive && (m.Persistent || q.Initial.Type == Quorum)
 }
 
 // Publish puts a message into the queue, or straight to a consumer.
 func (q *Queue) Publish(m *message.Message, w store.Waiter, tag uint64) Outcome {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	if q.closed {
 		return Closed
 	}
-	if q.Limits.RejectPublish && q.full(m) {
+	if q.set.Overflow != DropHead && q.full(m) {
+		if q.set.Overflow == RejectPublishDLX {
+			q.Memory.Add(m.Footprint())
+			q.bury(Entry{Msg: m}, Overflowed)
+		}
 		return Rejected
 	}
 	q.counters.Published++
 	q.seq++
-	e := Entry{Msg: m, Seq: q.seq}
-	ttl := m.TTL
-	if q.Limits.TTL >= 0 && (ttl < 0 || q.Limits.TTL < ttl) {
-		ttl = q.Limits.TTL
+	e := Entry{Msg: m, Seq: q.seq, counted: q.Initial.Type == Quorum}
+	ttl := q.set.TTL
+	if m.HasTTL && (ttl < 0 || int64(m.TTL) < ttl) {
+		ttl = int64(m.TTL)
 	}
 	if ttl >= 0 {
 		e.expires = time.Now().UnixNano() + ttl*int64(time.Millisecond)
 	}
 	out := Accepted
-	if q.Durable && m.Persistent {
-		e.stored = true
-		if !q.Store.Put(q.Name, e.Seq, m, w, tag) {
+	keep, spill := q.keeps(m), q.spills()
+	if keep || spill {
+		e.stored, q.inStore = true, true
+		if !q.Store.Put(store.Place{Queue: q.StoreID, Seq: e.Seq, Expires: e.expires}, m, keep, w, tag) {
 			out = Pending
 		}
 	}
-	q.Memory.Add(m.Footprint())
-	q.ready.push(e)
-	q.deliver()
-	for q.over() {
-		q.drop()
+	if spill {
+		q.ready.spilled++
+		q.ready.bytes += m.Size()
+	} else {
+		q.Memory.Add(m.Footprint())
+		q.ready.push(e)
+		q.taken = e.Seq
 	}
-	q.armExpiry()
+	q.deliver()
+	q.trim()
 	return out
 }
 
 // full tells whether a queue that rejects has no room for m.
 func (q *Queue) full(m *message.Message) bool {
-	l := &q.Limits
-	return l.MaxLength >= 0 && int64(q.ready.len()) >= l.MaxLength ||
-		l.MaxBytes >= 0 && q.ready.bytes+m.Size() > l.MaxBytes
+	s := &q.set
+	return s.MaxLength >= 0 && int64(q.ready.len()) >= s.MaxLength ||
+		s.MaxBytes >= 0 && q.ready.bytes+m.Size() > s.MaxBytes
 }
 
-// over tells whether the oldest message has to go.
-func (q *Queue) over() bool {
-	l := &q.Limits
-	return q.ready.len() > 0 && !l.RejectPublish &&
-		(l.MaxLength >= 0 && int64(q.ready.len()) > l.MaxLength ||
-			l.MaxBytes >= 0 && q.ready.bytes > l.MaxBytes)
+// trim drops what is too much and sets the timer for what will expire. mu is held.
+func (q *Queue) trim() {
+	s := &q.set
+	if s.Overflow == DropHead && (s.MaxLength >= 0 || s.MaxBytes >= 0) {
+		for (s.MaxLength >= 0 && int64(q.ready.len()) > s.MaxLength || s.MaxBytes >= 0 && q.ready.bytes > s.MaxBytes) && q.front() != nil {
+			q.drop(Overflowed)
+		}
+	}
+	q.armExpiry()
 }
 
 // deliver hands out entries while there are any and someone takes them.
 // mu is held.
 func (q *Queue) deliver() {
 	for q.active > 0 {
-		e := q.ready.front()
+		e := q.front()
 		if e == nil {
 			return
 		}
 		if e.expires != 0 && e.expires < time.Now().UnixNano() {
-			q.drop()
+			q.drop(Expired)
 			continue
 		}
 		i := q.next()
+		if i < 0 {
+			return
+		}
 		c := q.consumers[i]
 		if !c.Sink.Offer(q, *e) {
 			c.blocked = true
 			q.active--
 			continue
 		}
-		got := q.ready.pop()
+		got := q.pop()
 		q.counters.Delivered++
-		if got.Redelivered {
-			q.counters.Redelivered++
-		}
 		if c.NoAck {
 			q.counters.Acked++
 			q.settle(&got)
 		} else {
 			q.unacked++
 		}
-		q.rotate(i)
+		if q.single == nil {
+			q.rotate(i)
+		}
 	}
 }
 
-// next is the index of the first consumer that is not blocked. mu is held, and
-// there is one.
+// pop takes the front to hand it out. mu is held.
+func (q *Queue) pop() Entry {
+	e := q.ready.pop()
+	q.handed = max(q.handed, e.Seq)
+	if e.Redelivered {
+		q.counters.Redelivered++
+	}
+	return e
+}
+
+// next is the index of the first consumer that may be served and is not
+// blocked, or -1. mu is held.
 func (q *Queue) next() int {
 	for i, c := range q.consumers {
-		if !c.blocked {
+		if !c.blocked && (q.single == nil || q.single == c) {
 			return i
 		}
 	}
-	panic("queue: active count is wrong")
+	return -1
 }
 
 // rotate moves the consumer at i behind its equals. mu is held.
@@ -203,16 +277,15 @@ func (q *Queue) rotate(i int) {
 // settle ends the queue's interest in an entry. mu is held.
 func (q *Queue) settle(e *Entry) {
 	if e.stored && !q.closed {
-		q.Store.Remove(q.Name, e.Seq)
+		q.Store.Remove(q.StoreID, e.Seq)
 	}
 	q.Memory.Add(-e.Msg.Footprint())
 }
 
-// drop throws the oldest entry away. mu is held.
-func (q *Queue) drop() {
-	e := q.ready.pop()
+// drop throws the front away. mu is held.
+func (q *Queue) drop(why Reason) {
 	q.counters.Dropped++
-	q.settle(&e)
+	q.bury(q.ready.pop(), why)
 }
 
 // Ack ends entries the queue handed out.
@@ -229,9 +302,9 @@ func (q *Queue) Ack(entries []Entry) {
 // Discard ends entries that were refused rather than acknowledged.
 func (q *Queue) Discard(entries []Entry) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	for i := range entries {
-		q.settle(&entries[i])
+		q.bury(entries[i], Refused)
 	}
 	q.unacked -= len(entries)
 	q.counters.Dropped += uint64(len(entries))
@@ -240,7 +313,7 @@ func (q *Queue) Discard(entries []Entry) {
 // Requeue puts entries back where they were.
 func (q *Queue) Requeue(entries []Entry) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	q.unacked -= len(entries)
 	for _, e := range entries {
 		if q.closed {
@@ -248,30 +321,43 @@ func (q *Queue) Requeue(entries []Entry) {
 			continue
 		}
 		e.Redelivered = true
+		if q.Initial.Type == Quorum && !q.returns(&e) {
+			continue
+		}
 		q.ready.giveBack(e)
 	}
-	q.deliver()
-	for q.over() {
-		q.drop()
+	if !q.closed {
+		q.deliver()
+		q.trim()
 	}
-	q.armExpiry()
+}
+
+// returns counts a delivery in vain; false if that was one too many. mu is held.
+func (q *Queue) returns(e *Entry) bool {
+	e.deliveries++
+	if limit := q.set.DeliveryLimit; limit >= 0 && int64(e.deliveries) > limit {
+		q.counters.Dropped++
+		q.bury(*e, TooOften)
+		return false
+	}
+	if e.stored {
+		q.Store.Returned(q.StoreID, e.Seq, e.deliveries)
+	}
+	return true
 }
 
 // Get hands out the oldest entry, to be acknowledged unless noAck. left is
 // how many remain ready.
 func (q *Queue) Get(noAck bool) (e Entry, left int, ok bool) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	q.lastUsed = time.Now()
 	q.dropExpired(q.lastUsed.UnixNano())
-	if q.closed || q.ready.front() == nil {
+	if q.closed || q.front() == nil {
 		return e, 0, false
 	}
-	e = q.ready.pop()
+	e = q.pop()
 	q.counters.Got++
-	if e.Redelivered {
-		q.counters.Redelivered++
-	}
 	if noAck {
 		q.counters.Acked++
 		q.settle(&e)
@@ -287,10 +373,18 @@ func (q *Queue) Purge() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := q.ready.len()
-	for q.ready.len() > 0 {
-		q.drop()
+	q.counters.Dropped += uint64(n)
+	for q.ready.n > 0 {
+		e := q.ready.pop()
+		q.settle(&e)
 	}
-	q.ready.fresh = ring{}
+	if q.ready.spilled > 0 {
+		for seq := q.taken + 1; seq <= q.seq; seq++ {
+			q.Store.Remove(q.StoreID, seq)
+		}
+		q.taken, q.failed = q.seq, false
+	}
+	q.ready = backlog{higher: q.ready.higher}
 	return n
 }
 
@@ -356,17 +450,17 @@ func (q *Queue) Close(cond Condition) (int, Verdict) {
 // it had. mu is held.
 func (q *Queue) shut() []*Consumer {
 	q.closed = true
-	for q.ready.len() > 0 {
+	for q.ready.n > 0 {
 		e := q.ready.pop()
 		q.Memory.Add(-e.Msg.Footprint())
 	}
 	q.ready = backlog{}
-	if q.Durable {
-		q.Store.Drop(q.Name)
+	if q.inStore {
+		q.Store.Drop(q.StoreID)
 	}
 	q.stopTimers()
 	consumers := q.consumers
-	q.consumers, q.active, q.exclusive = nil, 0, nil
+	q.consumers, q.active, q.exclusive, q.single = nil, 0, nil, nil
 	return consumers
 }
 
@@ -391,6 +485,9 @@ func (q *Queue) Stats() Stats {
 func (q *Queue) Stop() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if !q.closed && q.inStore {
+		q.Store.Delivered(q.StoreID, max(q.handed, q.redelivered))
+	}
 	q.closed = true
 	q.stopTimers()
 }

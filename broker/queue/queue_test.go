@@ -18,9 +18,13 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // gauge adds up without locks: the tests are single threaded.
-type gauge struct{ n int64 }
+type gauge struct {
+	n     int64
+	spill bool
+}
 
 func (g *gauge) Add(d int64) { g.n += d }
+func (g *gauge) Spill() bool { return g.spill }
 
 // sink takes as many entries as it has credit for.
 type sink struct {
@@ -41,28 +45,29 @@ func (s *sink) Offer(_ *queue.Queue, e queue.Entry) bool {
 func (s *sink) Cancelled(*queue.Queue) { s.cancelled = true }
 
 func newQueue(g *gauge, st store.Store, args amqp.Table) *queue.Queue {
-	limits, bad := queue.ParseArgs(args)
+	flags := queue.Flags{Durable: true}
+	set, bad := queue.Parse(flags, args)
 	if bad != nil {
-		panic(bad)
+		panic(bad.Text("q", "/"))
 	}
-	return queue.New(queue.Config{Name: "q", Flags: queue.Flags{Durable: true}, Limits: limits, Store: st, Memory: g, Expired: func(*queue.Queue) {}})
+	return queue.New(queue.Config{Name: "q", Flags: flags, Initial: set, Store: st, Memory: g, Expired: func(*queue.Queue) {}})
 }
 
-func msg(body string) *message.Message { return &message.Message{Body: []byte(body), TTL: -1} }
+func msg(body string) *message.Message { return &message.Message{Body: []byte(body)} }
 
 // recorder is a Store that writes down what it is told.
 type recorder struct {
+	store.Memory
 	log    []string
 	stored bool
 }
 
-func (r *recorder) Put(q string, seq uint64, m *message.Message, _ store.Waiter, _ uint64) bool {
-	r.log = append(r.log, fmt.Sprintf("put %d %s", seq, m.Body))
+func (r *recorder) Put(p store.Place, m *message.Message, _ bool, _ store.Waiter, _ uint64) bool {
+	r.log = append(r.log, fmt.Sprintf("put %d %s", p.Seq, m.Body))
 	return r.stored
 }
-func (r *recorder) Remove(q string, seq uint64) { r.log = append(r.log, fmt.Sprintf("remove %d", seq)) }
-func (r *recorder) Drop(q string)               { r.log = append(r.log, "drop") }
-func (r *recorder) Close() error                { return nil }
+func (r *recorder) Remove(_, seq uint64) { r.log = append(r.log, fmt.Sprintf("remove %d", seq)) }
+func (r *recorder) Drop(uint64)          { r.log = append(r.log, "drop") }
 
 // TestStore follows persistent messages, and only those, into the store and
 // out again, whichever way they leave.
@@ -201,13 +206,15 @@ func testEqual[T comparable](t *rapid.T, got, want T) {
 	}
 }
 
-func TestParseArgs(t *testing.T) {
+// TestSettings has policies and arguments meet: the smaller number and the
+// argument's word hold.
+func TestSettings(t *testing.T) {
 	t.Parallel()
-	_, bad := queue.ParseArgs(amqp.Table{"x-max-length": amqp.Table{}, "x-overflow": "drop-head"})
-	testx.Equal(t, bad, &queue.BadArg{Arg: "x-max-length", Reason: `"expected integer, got table"`})
-	_, bad = queue.ParseArgs(amqp.Table{"x-overflow": amqp.Table{}})
-	testx.Equal(t, bad, &queue.BadArg{Arg: "x-overflow", Reason: "invalid_overflow"})
-	l, bad := queue.ParseArgs(amqp.Table{"x-message-ttl": uint8(5), "x-max-length-bytes": int64(9), "x-overflow": "reject-publish", "x-ha-policy": "all"})
-	testx.Equal(t, bad, (*queue.BadArg)(nil))
-	testx.Equal(t, l, queue.Limits{TTL: 5, MaxLength: -1, MaxBytes: 9, RejectPublish: true})
+	s, bad := queue.Parse(queue.Flags{}, amqp.Table{
+		"x-message-ttl": uint8(5), "x-max-length-bytes": int64(9), "x-overflow": "reject-publish", "x-ha-policy": "all", "x-queue-mode": "lazy",
+	})
+	testx.Equal(t, bad == nil, true)
+	s = s.With(amqp.Table{"message-ttl": int64(7), "max-length-bytes": int64(3), "max-length": int64(4), "overflow": "drop-head", "dead-letter-exchange": "dlx", "expires": int64(50)})
+	testx.Equal(t, []any{s.TTL, s.MaxBytes, s.MaxLength, s.Overflow, *s.DLX, s.DLKey == nil, s.Expires.Milliseconds(), s.DeliveryLimit},
+		[]any{int64(5), int64(3), int64(4), queue.RejectPublish, "dlx", true, int64(50), int64(-1)})
 }

@@ -1,6 +1,9 @@
 package queue
 
-import "nubo/broker/message"
+import (
+	"nubo/amqp"
+	"nubo/broker/message"
+)
 
 // Entry is a message in a queue. A channel that was handed one gives it back
 // to Ack or Requeue.
@@ -10,10 +13,24 @@ type Entry struct {
 	Seq uint64
 	// expires is when the message dies, in Unix nanoseconds; 0 is never.
 	expires int64
+	// deliveries counts how often the message came back to a quorum queue.
+	deliveries uint32
+	// counted is set if consumers are told that.
+	counted bool
 	// Redelivered is set when the message was handed out before.
 	Redelivered bool
 	// stored is set when the store has the message.
 	stored bool
+}
+
+// Content is the message as a consumer gets it.
+func (e *Entry) Content() *message.Message {
+	if !e.counted {
+		return e.Msg
+	}
+	m := *e.Msg
+	m.Props = amqp.SetHeader(m.Props, "x-delivery-count", int64(e.deliveries))
+	return &m
 }
 
 // ring is a first-in first-out of entries in one slice.
@@ -90,46 +107,82 @@ func (h *returned) pop() {
 	}
 }
 
-// backlog is what is ready for delivery: first what came back, then the ring.
+// level is what is ready of one priority: first what came back, then the ring.
 // Whatever comes back was handed out before all that is in the ring, so the
 // two never interleave.
-type backlog struct {
+type level struct {
 	back  returned
 	fresh ring
-	bytes int64
 }
 
-func (b *backlog) len() int { return len(b.back) + b.fresh.n }
+func (l *level) empty() bool { return len(l.back) == 0 && l.fresh.n == 0 }
 
-// front returns the oldest entry, or nil.
-func (b *backlog) front() *Entry {
-	if len(b.back) > 0 {
-		return &b.back[0]
+// backlog is what is ready for delivery.
+type backlog struct {
+	level          // of the lowest priority
+	higher []level // of priority 1 and up; none if the queue has no priorities
+	n      int     // in memory
+	// spilled is how many follow the ring that only the store has.
+	spilled int
+	bytes   int64 // of all
+}
+
+func (b *backlog) len() int { return b.n + b.spilled }
+
+// top is the level to take from.
+func (b *backlog) top() *level {
+	for i := len(b.higher) - 1; i >= 0; i-- {
+		if !b.higher[i].empty() {
+			return &b.higher[i]
+		}
 	}
-	if b.fresh.n > 0 {
-		return b.fresh.front()
+	return &b.level
+}
+
+// at is the level of a message.
+func (b *backlog) at(m *message.Message) *level {
+	if p := min(int(m.Priority), len(b.higher)); p > 0 {
+		return &b.higher[p-1]
+	}
+	return &b.level
+}
+
+// front returns the next entry that is in memory, or nil.
+func (b *backlog) front() *Entry {
+	l := b.top()
+	if len(l.back) > 0 {
+		return &l.back[0]
+	}
+	if l.fresh.n > 0 {
+		return l.fresh.front()
 	}
 	return nil
 }
 
-// pop removes and returns the oldest entry; there must be one.
+// pop removes and returns the front; there must be one.
 func (b *backlog) pop() Entry {
-	e := *b.front()
-	if len(b.back) > 0 {
-		b.back.pop()
+	l := b.top()
+	var e Entry
+	if len(l.back) > 0 {
+		e = l.back[0]
+		l.back.pop()
 	} else {
-		b.fresh.pop()
+		e = *l.fresh.front()
+		l.fresh.pop()
 	}
+	b.n--
 	b.bytes -= e.Msg.Size()
 	return e
 }
 
 func (b *backlog) push(e Entry) {
-	b.fresh.push(e)
+	b.at(e.Msg).fresh.push(e)
+	b.n++
 	b.bytes += e.Msg.Size()
 }
 
 func (b *backlog) giveBack(e Entry) {
-	b.back.push(e)
+	b.at(e.Msg).back.push(e)
+	b.n++
 	b.bytes += e.Msg.Size()
 }

@@ -9,9 +9,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"regexp"
+	"maps"
 	"slices"
 	"sync"
+
+	"nubo/broker/store"
 )
 
 // The errors of a Registry.
@@ -19,88 +21,94 @@ var (
 	ErrExists  = errors.New("user already exists")
 	ErrUnknown = errors.New("no such user")
 	ErrRefused = errors.New("wrong user name or password")
+	ErrHash    = errors.New("not a salted SHA-256 in base64")
+	ErrLimit   = errors.New("unrecognised user limit")
 )
 
-// Access is one of the three things a permission is about.
-type Access int
-
-// The kinds of access.
+// The limits of a user. A negative one is none.
 const (
-	Configure Access = iota
-	Write
-	Read
+	MaxConnections = "max-connections"
+	MaxChannels    = "max-channels"
 )
-
-// Permissions are what a user may do in one virtual host: a regular expression
-// for the names of queues and exchanges, by kind of access.
-type Permissions [3]*regexp.Regexp
-
-// ParsePermissions compiles the three patterns. As in RabbitMQ an empty one
-// matches only the empty name.
-func ParsePermissions(configure, write, read string) (Permissions, error) {
-	var p Permissions
-	for i, s := range []string{configure, write, read} {
-		if s == "" {
-			s = "^$"
-		}
-		re, err := regexp.Compile(s)
-		if err != nil {
-			return p, fmt.Errorf("permission %q: %w", s, err)
-		}
-		p[i] = re
-	}
-	return p, nil
-}
-
-// Allow tells whether the permissions allow access to a resource.
-func (p *Permissions) Allow(a Access, name string) bool {
-	return p[a] != nil && p[a].MatchString(name)
-}
 
 // Info describes a user.
 type Info struct {
 	Name string
 	Tags []string
 	// PasswordHash is the base64 of a 4 byte salt and SHA-256 of salt and
-	// password: rabbit_password_hashing_sha256.
+	// password: rabbit_password_hashing_sha256. A user without one cannot
+	// log in.
 	PasswordHash string
+	Limits       map[string]int64
 }
 
 type entry struct {
-	info  Info
-	perms map[string]Permissions // by virtual host
+	info   Info
+	perms  map[string]Permissions                 // by virtual host
+	topics map[string]map[string]TopicPermissions // by virtual host and exchange
 }
 
 // Registry holds the users.
 type Registry struct {
+	defs  store.Definitions
+	onMod func()
+
 	mu    sync.RWMutex
 	users map[string]*entry // guarded by mu
-	onMod func()
+	// open counts connections and channels, by user; guarded by mu.
+	open map[string]*usage
 }
 
-// NewRegistry makes an empty registry. changed is called after permissions
-// were changed, so that what was allowed before is looked at again.
-func NewRegistry(changed func()) *Registry {
-	return &Registry{users: make(map[string]*entry), onMod: changed}
+type usage struct{ connections, channels int64 }
+
+// NewRegistry makes an empty registry, which records what it is told in defs.
+// changed is called after permissions were changed, so that what was allowed
+// before is looked at again.
+func NewRegistry(defs store.Definitions, changed func()) *Registry {
+	return &Registry{defs: defs, users: make(map[string]*entry), open: make(map[string]*usage), onMod: changed}
+}
+
+func newEntry(i Info) *entry {
+	return &entry{info: i, perms: make(map[string]Permissions), topics: make(map[string]map[string]TopicPermissions)}
 }
 
 // Add adds a user.
 func (r *Registry) Add(name, password string, tags ...string) error {
+	return r.add(Info{Name: name, Tags: slices.Clone(tags), PasswordHash: Hash(password)})
+}
+
+// Import adds a user with a password hash, or changes the one there is.
+func (r *Registry) Import(i Info) error {
+	if i.PasswordHash != "" && !wellFormed(i.PasswordHash) {
+		return fmt.Errorf("import user %q: %w", i.Name, ErrHash)
+	}
+	err := r.edit("import", i.Name, func(u *entry) { u.info.Tags, u.info.PasswordHash = slices.Clone(i.Tags), i.PasswordHash })
+	if errors.Is(err, ErrUnknown) {
+		return r.add(i)
+	}
+	return err
+}
+
+func (r *Registry) add(i Info) error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.users[name] != nil {
-		return fmt.Errorf("add user %q: %w", name, ErrExists)
+	if r.users[i.Name] != nil {
+		r.mu.Unlock()
+		return fmt.Errorf("add user %q: %w", i.Name, ErrExists)
 	}
-	r.users[name] = &entry{
-		info:  Info{Name: name, Tags: slices.Clone(tags), PasswordHash: Hash(password)},
-		perms: make(map[string]Permissions),
-	}
-	return nil
+	u := newEntry(i)
+	r.users[i.Name] = u
+	r.define(u)
+	r.mu.Unlock()
+	return r.defs.Sync()
 }
 
 // SetPassword changes a password. Connections that are open stay so.
 func (r *Registry) SetPassword(name, password string) error {
-	return r.edit("set password of", name, func(u *entry) { u.info.PasswordHash = Hash(password) })
+	hash := ""
+	if password != "" {
+		hash = Hash(password)
+	}
+	return r.edit("set password of", name, func(u *entry) { u.info.PasswordHash = hash })
 }
 
 // SetTags replaces a user's tags.
@@ -108,27 +116,42 @@ func (r *Registry) SetTags(name string, tags ...string) error {
 	return r.edit("set tags of", name, func(u *entry) { u.info.Tags = slices.Clone(tags) })
 }
 
-// SetPermissions sets what a user may do in a virtual host.
-func (r *Registry) SetPermissions(name, vhost string, p Permissions) error {
-	defer r.onMod()
-	return r.edit("set permissions of", name, func(u *entry) { u.perms[vhost] = p })
-}
-
-// Delete removes a user.
+// Delete removes a user with all permissions.
 func (r *Registry) Delete(name string) error {
 	defer r.onMod()
-	return r.edit("delete", name, func(*entry) { delete(r.users, name) })
+	return r.change("delete", name, func(u *entry) {
+		for vhost := range u.perms {
+			r.defs.Undefine(store.Key(keyPermissions, name, vhost))
+		}
+		for vhost, list := range u.topics {
+			for exchange := range list {
+				r.defs.Undefine(store.Key(keyTopicPermissions, name, vhost, exchange))
+			}
+		}
+		r.defs.Undefine(store.Key(keyUser, name))
+		delete(r.users, name)
+	})
 }
 
+// edit changes what is in the user's own definition.
 func (r *Registry) edit(what, name string, f func(*entry)) error {
+	return r.change(what, name, func(u *entry) {
+		f(u)
+		r.define(u)
+	})
+}
+
+// change applies f to a user and waits until that is durable.
+func (r *Registry) change(what, name string, f func(*entry)) error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	u := r.users[name]
 	if u == nil {
+		r.mu.Unlock()
 		return fmt.Errorf("%s user %q: %w", what, name, ErrUnknown)
 	}
 	f(u)
-	return nil
+	r.mu.Unlock()
+	return r.defs.Sync()
 }
 
 // Authenticate checks a password.
@@ -146,24 +169,15 @@ func (r *Registry) Authenticate(name, password string) error {
 	return nil
 }
 
-// Permissions returns what a user may do in a virtual host; ok is false if it
-// may not even enter.
-func (r *Registry) Permissions(name, vhost string) (p Permissions, ok bool) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if u := r.users[name]; u != nil {
-		p, ok = u.perms[vhost]
-	}
-	return p, ok
-}
-
 // List describes all users, by name.
 func (r *Registry) List() []Info {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	list := make([]Info, 0, len(r.users))
 	for _, u := range r.users {
-		list = append(list, u.info)
+		i := u.info
+		i.Limits = maps.Clone(i.Limits)
+		list = append(list, i)
 	}
 	slices.SortFunc(list, func(a, b Info) int { return cmp.Compare(a.Name, b.Name) })
 	return list
@@ -181,6 +195,11 @@ func Hash(password string) string {
 func digest(salt []byte, password string) []byte {
 	sum := sha256.Sum256(append(slices.Clone(salt), password...))
 	return append(slices.Clone(salt), sum[:]...)
+}
+
+func wellFormed(hash string) bool {
+	raw, err := base64.StdEncoding.DecodeString(hash)
+	return err == nil && len(raw) == saltSize+sha256.Size
 }
 
 // verify compares a password with a hash, in the same time for any of both.

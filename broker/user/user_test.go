@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"testing"
 
+	"nubo/broker/store"
 	"nubo/broker/user"
 	"nubo/internal/testx"
 )
@@ -22,7 +23,7 @@ func TestHash(t *testing.T) {
 func TestRegistry(t *testing.T) {
 	t.Parallel()
 	changes := 0
-	r := user.NewRegistry(func() { changes++ })
+	r := user.NewRegistry(store.Memory{}, func() { changes++ })
 	testx.NoErr(t, r.Add("nova", "secret", "monitoring"))
 	testx.ErrIs(t, r.Add("nova", "secret"), user.ErrExists)
 	testx.NoErr(t, r.Authenticate("nova", "secret"))

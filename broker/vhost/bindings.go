@@ -32,64 +32,75 @@ func (b *binding) id() bindingID {
 
 // BindQueue binds a queue to an exchange; to do so twice is one binding.
 func (v *VHost) BindQueue(q *queue.Queue, exchange, key string, args amqp.Table) *amqp.Error {
+	return v.rebind(func() (bool, *amqp.Error) {
+		if v.queues[q.Name] != q {
+			return false, v.NoQueue(q.Name)
+		}
+		return v.bind(dest{q: q}, exchange, key, args)
+	})
+}
+
+// rebind changes bindings with f, which tells whether that has to be durable,
+// and waits until it is.
+func (v *VHost) rebind(f func() (bool, *amqp.Error)) *amqp.Error {
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.queues[q.Name] != q {
-		return v.NoQueue(q.Name)
+	durable, err := f()
+	v.mu.Unlock()
+	if err != nil || !durable {
+		return err
 	}
-	return v.bind(dest{q: q}, exchange, key, args)
+	return v.persisted()
 }
 
 // UnbindQueue removes a binding; one that is absent is removed already.
 func (v *VHost) UnbindQueue(q *queue.Queue, exchange, key string, args amqp.Table) *amqp.Error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.unbind(dest{q: q}, exchange, key, args)
+	return v.rebind(func() (bool, *amqp.Error) { return v.unbind(dest{q: q}, exchange, key, args) })
 }
 
 // BindExchange makes messages flow from source on to destination.
 func (v *VHost) BindExchange(destination, source, key string, args amqp.Table) *amqp.Error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	x := v.exchanges[destination]
-	if x == nil {
-		return v.NoExchange(destination)
-	}
-	return v.bind(dest{x: x}, source, key, args)
+	return v.rebind(func() (bool, *amqp.Error) {
+		x := v.exchanges[destination]
+		if x == nil {
+			return false, v.NoExchange(destination)
+		}
+		return v.bind(dest{x: x}, source, key, args)
+	})
 }
 
 // UnbindExchange undoes BindExchange.
 func (v *VHost) UnbindExchange(destination, source, key string, args amqp.Table) *amqp.Error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	x := v.exchanges[destination]
-	if x == nil {
-		return v.NoExchange(destination)
-	}
-	return v.unbind(dest{x: x}, source, key, args)
+	return v.rebind(func() (bool, *amqp.Error) {
+		x := v.exchanges[destination]
+		if x == nil {
+			return false, v.NoExchange(destination)
+		}
+		return v.unbind(dest{x: x}, source, key, args)
+	})
 }
 
 // bind adds a binding. mu is held for writing.
-func (v *VHost) bind(d dest, source, key string, args amqp.Table) *amqp.Error {
+func (v *VHost) bind(d dest, source, key string, args amqp.Table) (durable bool, _ *amqp.Error) {
 	x := v.exchanges[source]
 	if x == nil {
-		return v.NoExchange(source)
+		return false, v.NoExchange(source)
 	}
 	if x.Kind == match.Headers {
 		if err := checkXMatch(args); err != nil {
-			return err
+			return false, err
 		}
 	}
 	b := &binding{source: x, dest: d, key: key, args: args}
 	id := b.id()
 	if x.bindings[id] != nil {
-		return nil
+		return false, nil
 	}
 	x.bindings[id] = b
 	v.inbound[d] = append(v.inbound[d], b)
 	x.matcher.Store(nil)
 	v.changed()
-	return nil
+	v.defineBinding(b)
+	return b.durable(), nil
 }
 
 // checkXMatch checks a headers binding's x-match.
@@ -111,18 +122,19 @@ func checkXMatch(args amqp.Table) *amqp.Error {
 
 // unbind removes a binding, and the source if it was an auto-delete
 // exchange's last. mu is held for writing.
-func (v *VHost) unbind(d dest, source, key string, args amqp.Table) *amqp.Error {
+func (v *VHost) unbind(d dest, source, key string, args amqp.Table) (durable bool, _ *amqp.Error) {
 	x := v.exchanges[source]
 	if x == nil {
-		return v.NoExchange(source)
+		return false, v.NoExchange(source)
 	}
 	b := x.bindings[(&binding{dest: d, key: key, args: args}).id()]
 	if b == nil {
-		return nil
+		return false, nil
 	}
 	v.unindex(b)
+	v.defineBinding(b)
 	v.detach(b)
-	return nil
+	return b.durable(), nil
 }
 
 // unindex takes a binding out of its destination's list. mu is held.
@@ -151,6 +163,9 @@ func (v *VHost) unbindAll(d dest) {
 	list := v.inbound[d]
 	delete(v.inbound, d)
 	for _, b := range list {
+		if b.durable() {
+			v.store.Undefine(v.bindingKey(b))
+		}
 		v.detach(b)
 	}
 }

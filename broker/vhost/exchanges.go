@@ -7,6 +7,7 @@ import (
 
 	"nubo/amqp"
 	"nubo/broker/match"
+	"nubo/broker/store"
 )
 
 // ExchangeSpec is what an exchange.declare says.
@@ -19,7 +20,7 @@ type ExchangeSpec struct {
 // Exchange is an exchange.
 type Exchange struct {
 	ExchangeSpec
-	alternate string
+	alternate string // guarded by the vhost's lock
 
 	// In and Out count messages published to it and routed on to queues.
 	In, Out atomic.Uint64
@@ -35,9 +36,7 @@ type Exchange struct {
 type matcher struct{ match.Matcher[dest] }
 
 func newExchange(s ExchangeSpec) *Exchange {
-	x := &Exchange{ExchangeSpec: s, bindings: make(map[bindingID]*binding)}
-	x.alternate, _ = s.Args["alternate-exchange"].(string)
-	return x
+	return &Exchange{ExchangeSpec: s, bindings: make(map[bindingID]*binding)}
 }
 
 // DeclareExchange creates the exchange, or checks the one there is against spec.
@@ -45,19 +44,33 @@ func (v *VHost) DeclareExchange(s ExchangeSpec) *amqp.Error {
 	if !match.Known(s.Kind) {
 		return amqp.Errorf(amqp.CommandInvalid, "unknown exchange type '%s'", s.Kind)
 	}
+	created, err := v.declareExchange(s)
+	if err != nil || !created || !s.Durable {
+		return err
+	}
+	return v.persisted()
+}
+
+func (v *VHost) declareExchange(s ExchangeSpec) (created bool, _ *amqp.Error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	x := v.exchanges[s.Name]
 	if x == nil {
 		if strings.HasPrefix(s.Name, "amq.") {
-			return amqp.Errorf(amqp.AccessRefused, "exchange name '%s' contains reserved prefix 'amq.*'", s.Name)
+			return false, amqp.Errorf(amqp.AccessRefused, "exchange name '%s' contains reserved prefix 'amq.*'", s.Name)
 		}
 		if err := v.checkAlternate(s); err != nil {
-			return err
+			return false, err
 		}
-		v.exchanges[s.Name] = newExchange(s)
+		if v.closed {
+			return false, v.gone()
+		}
+		x = newExchange(s)
+		v.setAlternate(x)
+		v.exchanges[s.Name] = x
+		v.defineExchange(x)
 		v.changed()
-		return nil
+		return true, nil
 	}
 	for _, f := range []struct {
 		arg               string
@@ -67,10 +80,10 @@ func (v *VHost) DeclareExchange(s ExchangeSpec) *amqp.Error {
 		{"auto_delete", s.AutoDelete, x.AutoDelete}, {"internal", s.Internal, x.Internal},
 	} {
 		if f.received != f.current {
-			return v.mismatch(f.arg, "exchange", s.Name, fmt.Sprintf("'%v'", f.received), fmt.Sprintf("'%v'", f.current))
+			return false, v.mismatch(f.arg, "exchange", s.Name, fmt.Sprintf("'%v'", f.received), fmt.Sprintf("'%v'", f.current))
 		}
 	}
-	return v.checkArgs("exchange", s.Name, s.Args, x.Args, []string{"alternate-exchange"})
+	return false, v.checkArgs("exchange", s.Name, s.Args, x.Args, []string{"alternate-exchange"})
 }
 
 // checkAlternate checks the type of the alternate exchange's name.
@@ -95,20 +108,28 @@ func (v *VHost) Exchange(name string) (*Exchange, *amqp.Error) {
 
 // DeleteExchange deletes the exchange; one that is absent is deleted already.
 func (v *VHost) DeleteExchange(name string, ifUnused bool) *amqp.Error {
+	durable, err := v.deleteExchange(name, ifUnused)
+	if err != nil || !durable {
+		return err
+	}
+	return v.persisted()
+}
+
+func (v *VHost) deleteExchange(name string, ifUnused bool) (durable bool, _ *amqp.Error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	x := v.exchanges[name]
 	if x == nil {
-		return nil
+		return false, nil
 	}
 	if strings.HasPrefix(name, "amq.") {
-		return amqp.Errorf(amqp.AccessRefused, "deletion of system exchange '%s' in vhost '%s' not allowed", name, v.Name)
+		return false, amqp.Errorf(amqp.AccessRefused, "deletion of system exchange '%s' in vhost '%s' not allowed", name, v.Name)
 	}
 	if ifUnused && len(x.bindings) > 0 {
-		return amqp.Errorf(amqp.PreconditionFailed, "exchange '%s' in vhost '%s' in use", name, v.Name)
+		return false, amqp.Errorf(amqp.PreconditionFailed, "exchange '%s' in vhost '%s' in use", name, v.Name)
 	}
 	v.removeExchange(x)
-	return nil
+	return x.Durable, nil
 }
 
 // removeExchange removes x and all bindings from and to it. mu is held.
@@ -119,6 +140,12 @@ func (v *VHost) removeExchange(x *Exchange) {
 	delete(v.exchanges, x.Name)
 	for _, b := range x.bindings {
 		v.unindex(b)
+		if b.durable() {
+			v.store.Undefine(v.bindingKey(b))
+		}
+	}
+	if x.Durable {
+		v.store.Undefine(store.Key(keyExchange, v.Name, x.Name))
 	}
 	x.bindings = nil
 	v.unbindAll(dest{x: x})

@@ -6,6 +6,7 @@ import (
 
 	"nubo/amqp"
 	"nubo/broker/queue"
+	"nubo/broker/store"
 )
 
 // QueueSpec is what a queue.declare says.
@@ -25,27 +26,58 @@ var equivalentArgs = []string{
 // DeclareQueue creates the queue, or checks the one there is against the
 // spec, for the connection owner. An empty name asks for a random one.
 func (v *VHost) DeclareQueue(s QueueSpec, owner any) (*queue.Queue, *amqp.Error) {
+	q, created, err := v.declareQueue(s, owner)
+	if err != nil || !created || !lasting(q) {
+		return q, err
+	}
+	return q, v.persisted()
+}
+
+func (v *VHost) declareQueue(s QueueSpec, owner any) (_ *queue.Queue, created bool, _ *amqp.Error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if s.Name == "" {
 		s.Name = RandomName("amq.gen-")
 	} else if q := v.live(s.Name); q != nil {
-		return q, v.checkQueue(q, s, owner)
+		return q, false, v.checkQueue(q, s, owner)
 	} else if strings.HasPrefix(s.Name, "amq.") {
-		return nil, amqp.Errorf(amqp.AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", s.Name)
+		return nil, false, amqp.Errorf(amqp.AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", s.Name)
 	}
-	limits, bad := queue.ParseArgs(s.Args)
+	if s.Args["x-queue-type"] == "stream" {
+		return nil, false, amqp.Errorf(amqp.NotImplemented, "stream queues are not supported: queue '%s' in vhost '%s'", s.Name, v.Name)
+	}
+	initial, bad := queue.Parse(s.Flags, s.Args)
 	if bad != nil {
-		return nil, amqp.Errorf(amqp.PreconditionFailed, "invalid arg '%s' for queue '%s' in vhost '%s': %s", bad.Arg, s.Name, v.Name, bad.Reason)
+		return nil, false, amqp.Errorf(amqp.PreconditionFailed, "%s", bad.Text(s.Name, v.Name))
 	}
+	if n := v.limit(MaxQueues); n >= 0 && int64(len(v.queues)) >= n {
+		return nil, false, amqp.Errorf(amqp.PreconditionFailed, "cannot declare queue '%s': queue limit in vhost '%s' (%d) is reached", s.Name, v.Name, n)
+	}
+	if v.closed {
+		return nil, false, v.gone()
+	}
+	q := v.addQueue(s, initial, v.store.NewQueue(), owner)
+	v.defineQueue(q)
+	return q, true, nil
+}
+
+// gone is the error for a virtual host that was deleted.
+func (v *VHost) gone() *amqp.Error {
+	return amqp.Errorf(amqp.NotFound, "no vhost '%s'", v.Name)
+}
+
+// addQueue makes a queue. mu is held.
+func (v *VHost) addQueue(s QueueSpec, initial queue.Settings, id uint64, owner any) *queue.Queue {
 	cfg := queue.Config{
-		Name: s.Name, VHost: v.Name, Flags: s.Flags, Args: s.Args, Limits: limits,
-		Store: v.store, Memory: v.memory, Expired: v.Forget,
+		Name: s.Name, VHost: v.Name, Flags: s.Flags, Args: s.Args, Initial: initial,
+		Store: v.store, StoreID: id, Memory: v.Memory,
+		DeadLetter: v.deadLetter, Failed: v.Failed, Expired: v.Forget,
 	}
 	if s.Exclusive {
 		cfg.Owner = owner
 	}
 	q := queue.New(cfg)
+	q.Apply(v.settings(s.Name, initial))
 	v.queues[s.Name] = q
 	if s.Exclusive {
 		if v.owned[owner] == nil {
@@ -54,7 +86,7 @@ func (v *VHost) DeclareQueue(s QueueSpec, owner any) (*queue.Queue, *amqp.Error)
 		v.owned[owner][q] = true
 	}
 	v.changed()
-	return q, nil
+	return q
 }
 
 // live returns the queue of the name unless it closed itself and has not been
@@ -92,6 +124,12 @@ func (v *VHost) checkArgs(kind, name string, received, current amqp.Table, names
 		c, hasC := current[n]
 		if hasR == hasC && (!hasR || sameArg(r, c)) {
 			continue
+		}
+		if n == "x-queue-type" && (!hasR || r == "classic") && (!hasC || c == "classic") {
+			continue
+		}
+		if n == "x-queue-type" {
+			return v.mismatch(n, kind, name, argText(r, hasR), argText(c, hasC))
 		}
 		if hasR && hasC {
 			return v.mismatch(n, kind, name, quoted(r), quoted(c))
@@ -156,6 +194,9 @@ func (v *VHost) DeleteQueue(name string, cond queue.Condition, owner any) (int, 
 		return 0, amqp.Errorf(amqp.PreconditionFailed, "queue '%s' in vhost '%s' not empty", name, v.Name)
 	}
 	v.Forget(q)
+	if lasting(q) {
+		return n, v.persisted()
+	}
 	return n, nil
 }
 
@@ -172,6 +213,9 @@ func (v *VHost) forget(q *queue.Queue) {
 		return
 	}
 	delete(v.queues, q.Name)
+	if lasting(q) {
+		v.store.Undefine(store.Key(keyQueue, v.Name, q.Name))
+	}
 	if q.Exclusive {
 		delete(v.owned[q.Owner], q)
 		if len(v.owned[q.Owner]) == 0 {
@@ -193,14 +237,5 @@ func (v *VHost) Release(owner any) {
 	for _, q := range list {
 		q.Close(queue.Condition{})
 		v.Forget(q)
-	}
-}
-
-// Close stops the timers of all queues. Nothing may use the vhost afterwards.
-func (v *VHost) Close() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, q := range v.queues {
-		q.Stop()
 	}
 }

@@ -19,16 +19,24 @@ import (
 
 // VHost is a virtual host.
 type VHost struct {
-	Name   string
-	store  store.Store
-	memory queue.Gauge
+	Name string
+	Config
+	store store.Store // Config.Store, for short
 
 	// gen grows with every change that can alter a route, so that routes may
 	// be cached while it stands still.
 	gen atomic.Uint64
 
-	// mu guards the maps, the exchanges' bindings and the index of them.
+	// applying is held while policies are changed and applied; before mu.
+	applying sync.Mutex
+
+	// mu guards the maps, the exchanges' bindings and the index of them, and
+	// the order of definitions in the store.
 	mu        sync.RWMutex
+	closed    bool // deleted: nothing is declared any more
+	entered   int64
+	limits    map[string]int64
+	policies  policies
 	exchanges map[string]*Exchange
 	queues    map[string]*queue.Queue
 	inbound   map[dest][]*binding // by destination
@@ -41,10 +49,18 @@ type dest struct {
 	x *Exchange
 }
 
+// Config is what virtual hosts share of their broker.
+type Config struct {
+	Store  store.Store
+	Memory queue.Gauge
+	// Failed is told of queues whose messages cannot be read back.
+	Failed func(q *queue.Queue, err error)
+}
+
 // New makes a virtual host with the exchanges every one has.
-func New(name string, st store.Store, memory queue.Gauge) *VHost {
+func New(name string, cfg Config) *VHost {
 	v := &VHost{
-		Name: name, store: st, memory: memory,
+		Name: name, Config: cfg, store: cfg.Store, limits: make(map[string]int64),
 		exchanges: make(map[string]*Exchange),
 		queues:    make(map[string]*queue.Queue),
 		inbound:   make(map[dest][]*binding),
@@ -92,4 +108,46 @@ func (v *VHost) NoExchange(name string) *amqp.Error {
 func (v *VHost) mismatch(arg, kind, name, received, current string) *amqp.Error {
 	return amqp.Errorf(amqp.PreconditionFailed, "inequivalent arg '%s' for %s '%s' in vhost '%s': received %s but current is %s",
 		arg, kind, name, v.Name, received, current)
+}
+
+// persisted waits until what was defined is durable.
+func (v *VHost) persisted() *amqp.Error {
+	if err := v.store.Sync(); err != nil {
+		return amqp.Errorf(amqp.InternalError, "the definition could not be stored: %v", err)
+	}
+	return nil
+}
+
+// Close stops the timers of all queues when the broker stops. Nothing may use
+// the vhost afterwards.
+func (v *VHost) Close() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, q := range v.queues {
+		q.Stop()
+	}
+}
+
+// Delete deletes everything in the virtual host, which must not be entered any
+// more, from the store too.
+func (v *VHost) Delete() error {
+	v.mu.Lock()
+	v.closed = true
+	for _, q := range v.queues {
+		q.Close(queue.Condition{})
+		v.forget(q)
+	}
+	for _, x := range v.exchanges {
+		v.removeExchange(x)
+	}
+	for _, operator := range []bool{false, true} {
+		for _, p := range v.policies.set(operator).List() {
+			v.store.Undefine(store.Key(policyKind(operator), v.Name, p.Name))
+		}
+	}
+	for name := range v.limits {
+		v.store.Undefine(store.Key(keyLimit, v.Name, name))
+	}
+	v.mu.Unlock()
+	return v.store.Sync()
 }
