@@ -1,0 +1,93 @@
+package bench
+
+import (
+	"context"
+	"io"
+	"testing"
+	"time"
+)
+
+// BenchmarkServerBoot is one server after the other, from the request until
+// the API shows it ACTIVE.
+func BenchmarkServerBoot(b *testing.B) {
+	c := start(b)
+	ctx := context.Background()
+	for b.Loop() {
+		id, err := c.createServer(ctx, 1)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := c.await(ctx, id); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	c.clear(b)
+}
+
+// BenchmarkServerBurst is 500 servers asked for with concurrency 16, until
+// all are ACTIVE. One iteration is the whole burst.
+func BenchmarkServerBurst(b *testing.B) {
+	c := start(b)
+	ctx := context.Background()
+	const servers = 500
+	for b.Loop() {
+		began := time.Now()
+		parallel(16, servers, func(int) {
+			if _, err := c.createServer(ctx, 1); err != nil {
+				b.Error(err)
+			}
+		})
+		accepted := time.Since(began)
+		for {
+			n, err := c.count(ctx, "ACTIVE")
+			if err != nil {
+				b.Fatal(err)
+			}
+			if n >= servers {
+				break
+			}
+			if e, err := c.count(ctx, "ERROR"); err != nil || e > 0 {
+				b.Fatalf("%d servers in ERROR, %v", e, err)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		b.ReportMetric(servers/time.Since(began).Seconds(), "servers/s")
+		b.ReportMetric(servers/accepted.Seconds(), "POST/s")
+		b.StopTimer()
+		c.clear(b)
+		b.StartTimer()
+	}
+}
+
+// BenchmarkServerList is GET /servers/detail with 1,000 servers.
+func BenchmarkServerList(b *testing.B) {
+	c := start(b)
+	ctx := context.Background()
+	for range 10 {
+		if _, err := c.createServer(ctx, 100); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for n := 0; n < 1000; {
+		var err error
+		if n, err = c.count(ctx, "ACTIVE"); err != nil {
+			b.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	for b.Loop() {
+		resp, err := c.client(8774, "/v2.1").Send(ctx, "GET", "/servers/detail?limit=1000", nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		n, err := io.Copy(io.Discard, resp.Body)
+		if err != nil || n < 500000 {
+			b.Fatalf("%d bytes, %v", n, err)
+		}
+		resp.Body.Close() //nolint:errcheck // read to its end
+	}
+	b.StopTimer()
+	b.Logf("with 1,000 servers: %s RSS", c.rss())
+	c.clear(b)
+}
