@@ -53,9 +53,6 @@ const (
 	// MethodKnownInstances (call, ServerIDs → KnownInstances) says which
 	// servers exist, for an agent that found guests it does not know.
 	MethodKnownInstances = "known_instances"
-	// MethodConfigDrive (call, ServerID → ConfigDrive) gives the files of a
-	// server's config drive.
-	MethodConfigDrive = "instance_config_drive"
 	// MethodReport (call, Report) is the heartbeat of services and hypervisors.
 	MethodReport = "service_heartbeat"
 )
@@ -125,11 +122,6 @@ type HostInstances struct {
 // KnownInstances says of each id it knows whether the server still is one.
 type KnownInstances struct {
 	Known map[string]bool `json:"known"`
-}
-
-// ConfigDrive is the content of a config drive by path.
-type ConfigDrive struct {
-	Files map[string][]byte `json:"files"`
 }
 
 // ServiceReport is a sign of life of a service.
@@ -300,13 +292,6 @@ func (c ConductorClient) KnownServers(ctx context.Context, ids []string) (map[st
 	var out KnownInstances
 	err := c.c.Call(ctx, MethodKnownInstances, ServerIDs{ids}, &out)
 	return out.Known, err
-}
-
-// ConfigDrive gives the files of a server's config drive.
-func (c ConductorClient) ConfigDrive(ctx context.Context, id string) (map[string][]byte, error) {
-	var out ConfigDrive
-	err := c.c.Call(ctx, MethodConfigDrive, ServerID{id}, &out)
-	return out.Files, err
 }
 
 // Report is the heartbeat.
