@@ -17,12 +17,13 @@ func TestVolumeLife(t *testing.T) {
 		id := a.at("volume", "id").(string)
 		testx.Equal(t, a.at("volume", "status"), any("creating"))
 		testx.Equal(t, a.at("volume", "attachments"), any([]any{}))
+		testx.Equal(t, a.at("volume", "updated_at"), nil)
 		f.await(id, "available")
 
 		a = f.want(200, "reader", "", "GET", "/v3/volumes/"+id, "")
 		v := a.body["volume"].(map[string]any)
 		for key, want := range map[string]any{
-			"size": 2.0, "name": "data", "description": "", "bootable": "false", "encrypted": false, "multiattach": false, "volume_type": "__DEFAULT__",
+			"size": 2.0, "name": "data", "description": nil, "bootable": "false", "encrypted": false, "multiattach": false, "volume_type": "__DEFAULT__",
 			"availability_zone": "nova", "snapshot_id": nil, "source_volid": nil, "replication_status": nil, "migration_status": nil,
 			"consistencygroup_id": nil, "user_id": "user-member", "os-vol-tenant-attr:tenant_id": p1, "metadata": map[string]any{"k": "v"},
 			"links": []any{

@@ -24,12 +24,15 @@ func newViewer(r *http.Request) *viewer {
 // volume is a volume in full.
 func (s *viewer) volume(v *volume.Volume, attached []volume.Attachment) map[string]any {
 	out := map[string]any{
-		"id": v.ID, "name": v.Name, "description": v.Description, "status": v.Status, "size": v.SizeGB, "availability_zone": v.AZ,
-		"created_at": stamp(v.CreatedAt), "updated_at": stamp(v.UpdatedAt), "volume_type": v.TypeName,
+		"id": v.ID, "name": v.Name, "description": orNil(v.Description), "status": v.Status, "size": v.SizeGB, "availability_zone": v.AZ,
+		"created_at": stamp(v.CreatedAt), "updated_at": nil, "volume_type": v.TypeName,
 		"snapshot_id": nil, "source_volid": orNil(v.SourceID), "metadata": orEmpty(v.Metadata), "links": links(s.r, "volumes", v.ID),
 		"user_id": v.UserID, "bootable": strconv.FormatBool(v.Bootable), "encrypted": false, "multiattach": false,
 		"replication_status": nil, "consistencygroup_id": nil, "migration_status": nil,
 		"attachments": s.attachments(attached),
+	}
+	if v.UpdatedAt.After(v.CreatedAt) {
+		out["updated_at"] = stamp(v.UpdatedAt)
 	}
 	if v.ReadOnly {
 		out["metadata"] = withReadOnly(v.Metadata)
