@@ -83,13 +83,9 @@ func (s *Images) receive(_ context.Context, i *Image, body io.Reader) (committed
 	case n > limit:
 		return false, fault.New(fault.TooLarge, "Image exceeds the storage quota: the size is over %d GiB.", s.cfg.MaxSizeGB)
 	}
-	found, err := look.Result()
-	var unsafe *inspect.Unsafe
-	if errors.As(err, &unsafe) {
-		return false, fault.New(fault.UnsupportedType, "Image content does not pass inspection: %s", unsafe.Error())
-	}
-	if !inspect.Matches(i.DiskFormat, found.Format) {
-		return false, fault.New(fault.UnsupportedType, "Image disk_format is %s, but its content is %s.", i.DiskFormat, found.Format)
+	found := look.Result()
+	if err := found.Check(i.DiskFormat); err != nil {
+		return false, fault.New(fault.UnsupportedType, "%s", err)
 	}
 	if err := up.Commit(); err != nil {
 		return false, err
