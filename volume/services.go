@@ -79,38 +79,51 @@ func (s *Volumes) Beat(ctx context.Context, v Service) error {
 	return s.store.InTx(ctx, func(ctx context.Context) error { return s.store.SaveService(ctx, &v) })
 }
 
-// Schedule gives a new volume a host and has it made there: the back end
-// with the most room.
+// Schedule gives a new volume a host, the back end with the most room, and has
+// it made there. The cast is sent at once, not through the outbox, which is
+// relayed where the API runs: one that is lost to a kill is made up for by the
+// manager, which looks for volumes that wait.
 func (s *Volumes) Schedule(ctx context.Context, volumeID string) error {
 	ctx = auth.Admin(ctx)
-	return s.store.InTx(ctx, func(ctx context.Context) error {
-		v, err := s.store.Volume(ctx, volumeID)
-		if fault.Is(err, fault.NotFound) {
-			return nil // deleted before it was made
-		}
-		if err != nil || v.Status != StatusCreating || v.Host != "" {
-			return err
-		}
-		services, err := s.store.Services(ctx)
-		if err != nil {
-			return err
-		}
-		best, why := s.choose(services, v)
-		v.UpdatedAt = s.clock.Now()
-		if best == nil {
-			s.log.WarnContext(ctx, "no valid back end", "volume", v.ID, "reason", why)
-			v.Status, v.Problem = StatusError, "schedule allocate volume: No valid backend was found. "+why
-			if err := s.store.UpdateVolume(ctx, v, StatusCreating); err != nil {
-				return err
-			}
-			return s.notify(ctx, EventCreateError, v)
-		}
-		v.Host = best.Pool()
-		if err := s.store.UpdateVolume(ctx, v, StatusCreating); err != nil {
-			return err
-		}
-		return s.cast(ctx, ManagerTarget(best.Host), MethodCreate, VolumeArgs{VolumeID: v.ID})
+	host := ""
+	err := s.store.InTx(ctx, func(ctx context.Context) (err error) {
+		host, err = s.place(ctx, volumeID)
+		return err
 	})
+	if err != nil || host == "" {
+		return err
+	}
+	return s.bus.Client(ManagerTarget(host)).Cast(ctx, MethodCreate, VolumeArgs{VolumeID: volumeID})
+}
+
+// place chooses a new volume's back end and gives its name; "" if there is
+// nothing to be made.
+func (s *Volumes) place(ctx context.Context, volumeID string) (string, error) {
+	v, err := s.store.Volume(ctx, volumeID)
+	if fault.Is(err, fault.NotFound) {
+		return "", nil // deleted before it was made
+	}
+	if err != nil || v.Status != StatusCreating {
+		return "", err
+	}
+	if v.Host != "" { // the cast of the try before may not have been sent
+		return backendOf(v.Host), nil
+	}
+	services, err := s.store.Services(ctx)
+	if err != nil {
+		return "", err
+	}
+	best, why := s.choose(services, v)
+	if best == nil {
+		s.log.WarnContext(ctx, "no valid back end", "volume", v.ID, "reason", why)
+		v.Problem = "schedule allocate volume: No valid backend was found. " + why
+		if err := s.setStatus(ctx, v, StatusError, StatusCreating); err != nil {
+			return "", err
+		}
+		return "", s.notify(ctx, EventCreateError, v)
+	}
+	v.Host = best.Pool()
+	return best.Host, s.setStatus(ctx, v, StatusCreating, StatusCreating)
 }
 
 // choose picks a back end, or says why each was refused.
