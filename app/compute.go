@@ -6,13 +6,19 @@ import (
 	"net/netip"
 
 	"nubo/compute"
+	"nubo/compute/agent"
 	computeapi "nubo/compute/api"
+	"nubo/compute/conductor"
+	"nubo/compute/driver"
 	"nubo/compute/driver/libvirt"
+	"nubo/compute/driver/simulated"
+	"nubo/compute/scheduler"
 	computestore "nubo/compute/store"
 	"nubo/internal/clock"
 	"nubo/internal/service"
 	"nubo/sdk/image"
 	"nubo/sdk/network"
+	"nubo/sdk/placement"
 	"nubo/sdk/volume"
 )
 
@@ -37,9 +43,9 @@ func (c *cloud) buildComputeAPI(ctx context.Context) (service.Service, error) {
 	}
 	svc, err := compute.New(cfg, compute.Deps{
 		Store: st, Bus: c.bus, Clock: clock.System, Log: c.module("compute"),
-		Network: compute.NetworkPeer{Client: network.Client{Client: c.client(portNetwork, "", "nova", "")}},
+		Network: compute.NetworkPeer{Client: c.networkClient("nova")},
 		Image:   compute.ImagePeer{Client: image.Client{Client: c.client(portImage, "", "nova", "")}},
-		Volume:  compute.VolumePeer{Client: volume.Client{Client: c.client(portVolume, "/v3", "nova", volume.APIVersion)}},
+		Volume:  compute.VolumePeer{Client: c.volumeClient("nova")},
 	})
 	if err != nil {
 		return nil, err
@@ -53,6 +59,66 @@ func (c *cloud) buildComputeAPI(ctx context.Context) (service.Service, error) {
 		return nil, err
 	}
 	return closing(together(api, &compute.Relay{Store: st, Bus: c.bus}), st.Close), nil
+}
+
+// buildConductor is nova-conductor.
+func (c *cloud) buildConductor(ctx context.Context) (service.Service, error) {
+	st, err := c.computeStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	svc := conductor.New(c.set.conductor, conductor.Deps{
+		Store: st, Bus: c.bus, Clock: clock.System, Log: c.module("compute.conductor"), Host: c.set.def.Host,
+		Placement: c.placementClient(), Network: c.networkClient("nova"), Volume: c.volumeClient("nova"),
+	})
+	return closing(svc, st.Close), nil
+}
+
+// buildScheduler is nova-scheduler.
+func (c *cloud) buildScheduler(ctx context.Context) (service.Service, error) {
+	st, err := c.computeStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	svc := scheduler.New(c.set.scheduler, scheduler.Deps{
+		Store: st, Bus: c.bus, Placement: c.placementClient(), Clock: clock.System, Log: c.module("compute.scheduler"), Host: c.set.def.Host,
+	})
+	return closing(svc, st.Close), nil
+}
+
+// buildComputeAgent is nova-compute of this process's hosts.
+func (c *cloud) buildComputeAgent(context.Context) (service.Service, error) {
+	deps := agent.Deps{
+		Bus: c.bus, Clock: clock.System, Log: c.module("compute.agent"), Placement: c.placementClient(), Network: c.networkClient("nova"),
+		Volume: c.volumeClient("nova"), Image: image.Client{Client: c.client(portImage, "", "nova", "")},
+	}
+	for _, name := range c.set.hosts() {
+		deps.Hosts = append(deps.Hosts, agent.Host{Name: name, Driver: c.computeDriver(name)})
+	}
+	return agent.New(c.set.nova, deps), nil
+}
+
+func (c *cloud) computeDriver(host string) driver.Driver {
+	if c.set.host.Virt != "simulated" {
+		return libvirt.New(libvirtConfigOf(c.set, c.module("compute.driver")))
+	}
+	h := c.set.host
+	return simulated.New(simulated.Config{
+		Hostname: host, File: c.set.path("simulated", host+".guests"), HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1}),
+		VCPUs: h.SimVCPUs, MemoryMB: h.SimMemoryMB, DiskGB: h.SimDiskGB, Spawn: h.SimSpawn, Step: h.SimSpawn / 2, Log: c.module("compute.driver"),
+	})
+}
+
+func (c *cloud) placementClient() placement.Client {
+	return placement.Client{Client: c.client(portPlacement, "", "nova", "")}
+}
+
+func (c *cloud) networkClient(user string) network.Client {
+	return network.Client{Client: c.client(portNetwork, "", user, "")}
+}
+
+func (c *cloud) volumeClient(user string) volume.Client {
+	return volume.Client{Client: c.client(portVolume, "/v3", user, volume.APIVersion)}
 }
 
 // libvirtConfigOf is the libvirt driver's configuration.

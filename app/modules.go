@@ -20,6 +20,7 @@ type module struct {
 var modules = []module{
 	{"broker", nil, of((*cloud).buildBroker)},
 	{"identity", nil, of((*cloud).buildIdentity)},
+	{"placement", []string{"identity"}, of((*cloud).buildPlacement)},
 	{"image", []string{"identity"}, of((*cloud).buildImage)},
 
 	{"network-api", []string{"identity", "broker"}, of((*cloud).buildNetworkAPI)},
@@ -30,6 +31,9 @@ var modules = []module{
 	{"volume-manager", []string{"volume-api", "image"}, of((*cloud).buildVolumeManager)},
 
 	{"compute-api", []string{"identity", "broker"}, of((*cloud).buildComputeAPI)},
+	{"compute-conductor", []string{"compute-api"}, of((*cloud).buildConductor)},
+	{"compute-scheduler", []string{"compute-api", "placement"}, of((*cloud).buildScheduler)},
+	{"compute-agent", []string{"compute-conductor", "placement"}, of((*cloud).buildComputeAgent)},
 }
 
 // of makes a method of cloud a module's builder.

@@ -66,7 +66,7 @@ func (c *cloud) buildNetworkAgent(context.Context) (service.Service, error) {
 		if err != nil {
 			return nil, err
 		}
-		cfg := c.set.agent
+		cfg := c.set.netagent
 		cfg.Host = host
 		a, err := networkagent.New(cfg, networkagent.Deps{Bus: c.bus, Driver: d, Log: c.module("network.agent")})
 		if err != nil {
@@ -102,8 +102,8 @@ func linuxConfigOf(s *settings) (linux.Config, error) {
 		}
 		cfg.PhysicalInterfaces[physical] = iface
 	}
-	if s.agent.TunnelIP != "" {
-		ip, err := netip.ParseAddr(s.agent.TunnelIP)
+	if s.netagent.TunnelIP != "" {
+		ip, err := netip.ParseAddr(s.netagent.TunnelIP)
 		if err != nil {
 			return cfg, usageError{fmt.Errorf("tunnel_ip: %w", err)}
 		}

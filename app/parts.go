@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"nubo/compute"
+	"nubo/compute/agent"
+	"nubo/compute/conductor"
+	"nubo/compute/scheduler"
 	"nubo/image"
 	"nubo/internal/config"
 	"nubo/network"
@@ -48,8 +51,11 @@ type parts struct {
 	image     image.Config
 	placement placement.Config
 	compute   compute.Config
+	conductor conductor.Config
+	scheduler scheduler.Config
+	nova      agent.Config
 	network   network.Config
-	agent     networkagent.Config
+	netagent  networkagent.Config
 	volume    volume.Config
 	host      hostConfig
 	libvirt   libvirtConfig
@@ -60,8 +66,9 @@ type parts struct {
 func (p *parts) sections() []config.Section {
 	return append([]config.Section{
 		{Name: "image", Ptr: &p.image}, {Name: "placement", Ptr: &p.placement},
-		{Name: "compute", Ptr: &p.host}, {Name: "compute", Ptr: &p.compute.Default}, {Name: "quota", Ptr: &p.compute.Quota}, {Name: "neutron", Ptr: &p.compute.Neutron},
-		{Name: "network_agent", Ptr: &p.agent}, {Name: "volume", Ptr: &p.volume},
+		{Name: "compute", Ptr: &p.host}, {Name: "compute", Ptr: &p.compute.Default}, {Name: "compute", Ptr: &p.nova}, {Name: "quota", Ptr: &p.compute.Quota}, {Name: "neutron", Ptr: &p.compute.Neutron},
+		{Name: "conductor", Ptr: &p.conductor}, {Name: "scheduler", Ptr: &p.scheduler},
+		{Name: "network_agent", Ptr: &p.netagent}, {Name: "volume", Ptr: &p.volume},
 		{Name: "libvirt", Ptr: &p.libvirt}, {Name: "linux", Ptr: &p.linux}, {Name: "file", Ptr: &p.file},
 	}, p.network.Sections()...)
 }
@@ -85,12 +92,12 @@ func (p *parts) complete(s *settings) error {
 	if p.file.VolumesDir == "" {
 		p.file.VolumesDir = s.path("volumes")
 	}
-	if p.agent.TunnelIP == "" {
+	if p.netagent.TunnelIP == "" {
 		if a, err := netip.ParseAddr(s.def.Listen); err == nil && !a.IsUnspecified() && !a.IsLoopback() {
-			p.agent.TunnelIP = s.def.Listen
+			p.netagent.TunnelIP = s.def.Listen
 		}
 	}
-	p.agent.Host = s.def.Host
+	p.netagent.Host = s.def.Host
 	return nil
 }
 

@@ -12,12 +12,14 @@ import (
 	"nubo/internal/nearest"
 	"nubo/internal/policy"
 	networkapi "nubo/network/api"
+	placementapi "nubo/placement/api"
 	volumeapi "nubo/volume/api"
 )
 
 // policies are the services with their rules.
 var policies = map[string]func() []policy.Rule{
 	"identity": identityapi.Rules, "image": imageapi.Rules, "network": networkapi.Rules, "volume": volumeapi.Rules, "compute": computeapi.Rules,
+	"placement": placementapi.Rules,
 }
 
 type policyCommand struct {

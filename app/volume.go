@@ -2,16 +2,13 @@ package app
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/netip"
 
 	"nubo/internal/auth"
 	"nubo/internal/clock"
-	"nubo/internal/fault"
 	"nubo/internal/service"
 	"nubo/sdk/image"
-	"nubo/sdk/rest"
 	"nubo/volume"
 	volumeapi "nubo/volume/api"
 	volumedriver "nubo/volume/driver"
@@ -35,7 +32,7 @@ func (c *cloud) volumeService(ctx context.Context) (*volume.Volumes, *volumestor
 }
 
 func (c *cloud) volumeImages() volume.Images {
-	return imagesOf{image.Client{Client: c.client(portImage, "", "cinder", "")}}
+	return volume.ImagePeer{Client: image.Client{Client: c.client(portImage, "", "cinder", "")}}
 }
 
 // buildVolumeAPI is the volume service's HTTP door, with the relay of its casts.
@@ -90,30 +87,4 @@ func volumeDriver(s *settings, log *slog.Logger) volumedriver.Driver {
 	return file.New(file.Config{
 		Name: "file", Dir: s.file.VolumesDir, StateDir: s.path("volume"), Host: s.def.Host, Address: address, Port: s.file.NBDPort + s.def.PortOffset, Log: log,
 	})
-}
-
-// imagesOf is the image service as the volume component needs it.
-type imagesOf struct{ client image.Client }
-
-// Show implements volume.Images, with the rights of whoever asks.
-func (i imagesOf) Show(ctx context.Context, id string) (volume.Image, error) {
-	own := image.Client{Client: i.client.WithToken(rest.StaticToken(auth.From(ctx).Token))}
-	img, err := own.Show(ctx, id)
-	if rest.IsNotFound(err) {
-		return volume.Image{}, fault.Invalidf("Invalid image identifier or unable to access requested image.").WithCause(err)
-	}
-	if err != nil {
-		return volume.Image{}, fault.Unavailablef("The image service is unavailable at this time.").WithCause(err)
-	}
-	const gib = 1 << 30
-	return volume.Image{
-		ID: img.ID, Name: img.Name, Status: img.Status, DiskFormat: img.DiskFormat, Size: img.Size, MinDiskGB: img.MinDisk,
-		VirtualGB: int((img.VirtualSize + gib - 1) / gib), Properties: img.Properties,
-	}, nil
-}
-
-// Download implements volume.Images, with the component's own rights.
-func (i imagesOf) Download(ctx context.Context, id string) (io.ReadCloser, error) {
-	body, _, err := i.client.Download(ctx, id)
-	return body, err
 }
