@@ -211,7 +211,7 @@ func (h *host) buildFailed(ctx context.Context, args compute.BuildArgs, start ti
 	if !failed.NoRetry {
 		failed.Fault.Message = fmt.Sprintf("Build of instance %s was re-scheduled: %s", s.ID, message(cause))
 	}
-	return h.always(ctx, "a failed build", func() error { return h.conductor.BuildFailed(ctx, failed) })
+	return h.always(ctx, "a failed build", func(ctx context.Context) error { return h.conductor.BuildFailed(ctx, failed) })
 }
 
 // cleanUp removes all a failed build has made. The user's own volumes stay

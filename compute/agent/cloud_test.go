@@ -79,7 +79,7 @@ func newCloud(t testing.TB, options ...option) *cloud {
 	c.ctx = auth.With(t.Context(), &auth.Context{UserID: "user", ProjectID: project, Roles: []string{"member", "reader"}, RequestID: "req-test"})
 	c.broker.Store(broker.New(broker.Config{Log: c.log}))
 	c.bus = rpc.Open(rpc.Config{
-		Dial: func(context.Context) (net.Conn, error) { return c.broker.Load().Dial() }, Name: "test", Log: c.log, CallTimeout: 20 * time.Second,
+		Dial: func(context.Context) (net.Conn, error) { return c.broker.Load().Dial() }, Name: "test", Log: c.log, CallTimeout: 2 * time.Second,
 	})
 	var err error
 	peers := asUser{c.world}

@@ -145,7 +145,7 @@ func (h *host) busy(id string) bool {
 // current gives a server as it is now; nil if it is gone or elsewhere.
 func (h *host) current(ctx context.Context, id string) (*compute.Server, error) {
 	var s *compute.Server
-	err := h.always(ctx, "read a server", func() (err error) {
+	err := h.always(ctx, "a server", func(ctx context.Context) (err error) {
 		s, err = h.conductor.Server(ctx, id)
 		return err
 	})

@@ -14,14 +14,17 @@ import (
 const (
 	firstWait = 100 * time.Millisecond
 	longWait  = 5 * time.Second
+	// answerTime is how long the conductor is given: its answer may have been
+	// lost with a broker.
+	answerTime = 10 * time.Second
 )
 
 // always calls the conductor until it answers, or ctx ends: what has happened
 // on a host must be written, however long the bus is away. An answer is
 // final.
-func (a *Agent) always(ctx context.Context, what string, fn func() error) error {
+func (a *Agent) always(ctx context.Context, what string, fn func(ctx context.Context) error) error {
 	for wait := firstWait; ; wait = min(2*wait, longWait) {
-		err := fn()
+		err := within(ctx, answerTime, fn)
 		if err == nil || fault.Is(err, fault.Conflict) || fault.Is(err, fault.NotFound) || fault.Is(err, fault.Invalid) {
 			return err
 		}
@@ -35,9 +38,18 @@ func (a *Agent) always(ctx context.Context, what string, fn func() error) error 
 	}
 }
 
-// update changes a server by the conductor.
+// within bounds the time of a call.
+func within(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return fn(ctx)
+}
+
+// update changes a server by the conductor. If the answer to a change that
+// was made got lost, the second try finds that it came too late; what the
+// caller left undone then is found by recover.
 func (a *Agent) update(ctx context.Context, u compute.Update, e *compute.ActionEventArgs) error {
-	return a.always(ctx, "a change", func() error {
+	return a.always(ctx, "a change", func(ctx context.Context) error {
 		_, err := a.conductor.UpdateServer(ctx, u, e)
 		return err
 	})

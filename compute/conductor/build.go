@@ -31,7 +31,7 @@ func (c *Conductor) schedule(ctx context.Context, ids, excluded []string) error 
 		if err != nil || len(servers) == 0 {
 			return err
 		}
-		selections, err := c.scheduler.SelectDestinations(ctx, compute.SelectArgs{Servers: servers, Excluded: excluded})
+		selections, err := c.selectDestinations(ctx, compute.SelectArgs{Servers: servers, Excluded: excluded})
 		if err == nil {
 			return c.sendAll(ctx, servers, selections, excluded)
 		}
@@ -43,6 +43,15 @@ func (c *Conductor) schedule(ctx context.Context, ids, excluded []string) error 
 			return ctx.Err()
 		}
 	}
+}
+
+// selectionTime is how long the scheduler is given.
+const selectionTime = 30 * time.Second
+
+func (c *Conductor) selectDestinations(ctx context.Context, args compute.SelectArgs) ([]compute.Selection, error) {
+	ctx, cancel := context.WithTimeout(ctx, selectionTime)
+	defer cancel()
+	return c.scheduler.SelectDestinations(ctx, args)
 }
 
 // begin notes that servers are being scheduled and gives those that were not.

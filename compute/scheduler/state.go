@@ -8,11 +8,12 @@ import (
 	"nubo/compute"
 )
 
-// stateTTL is how long the hosts' state is used before it is read again: a
-// person's change of a service or an aggregate is seen at once, and hundreds
-// of requests a second share a read. What they take of a host meanwhile is
+// stateTTL is how long the hosts' state is used before it is read again: less
+// than it takes to change a service or an aggregate and then ask for a server
+// over HTTP, and enough for many requests to share a read, which takes
+// milliseconds with many hosts. What the requests take of a host meanwhile is
 // known from placement.
-const stateTTL = 100 * time.Millisecond
+const stateTTL = 25 * time.Millisecond
 
 // failureMemory is how long a failed build counts against its host.
 const failureMemory = 10 * time.Minute
