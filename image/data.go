@@ -6,16 +6,18 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"errors"
-	"hash"
+	"fmt"
 	"io"
+
+	"golang.org/x/sync/errgroup"
 
 	"nubo/image/inspect"
 	"nubo/internal/auth"
 	"nubo/internal/fault"
 )
 
-// copyBuffer is how much of an upload is in memory at a time.
-const copyBuffer = 256 << 10
+// copyBuffer is the size of each of the two buffers of an upload.
+const copyBuffer = 512 << 10
 
 // Upload stores an image's bytes. The image is active, with its checksums,
 // when they are durable; anything else leaves it queued, and no byte behind.
@@ -24,20 +26,39 @@ func (s *Images) Upload(ctx context.Context, id string, body io.Reader) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.receive(ctx, i, body)
+	stored, err := s.receive(i, body)
+	// The caller may be gone: what follows must happen all the same.
+	ctx = auth.Admin(context.WithoutCancel(ctx))
 	if err == nil {
-		err = s.store.InTx(ctx, func(ctx context.Context) error { return s.store.UpdateImage(ctx, i, StatusSaving) })
+		err = s.finish(ctx, i)
 	}
 	if err == nil {
 		return nil
 	}
-	// The caller may be gone: what follows must happen all the same.
-	ctx = auth.Admin(context.WithoutCancel(ctx))
-	if done {
+	if stored {
 		err = errors.Join(err, s.data.Delete(id))
 	}
 	if again := s.requeue(ctx, id); again != nil {
 		s.log.ErrorContext(ctx, "image stays in saving until the next start", "image", id, "error", again.Error())
+	}
+	return err
+}
+
+// finish makes the image active with what its bytes are. Whatever else was
+// changed of it during the upload stays.
+func (s *Images) finish(ctx context.Context, up *Image) error {
+	err := s.store.InTx(ctx, func(ctx context.Context) error {
+		i, err := s.store.Image(ctx, up.ID)
+		if err != nil {
+			return err
+		}
+		i.Status, i.UpdatedAt = StatusActive, s.clock.Now()
+		i.Size, i.VirtualSize, i.Checksum, i.HashValue = up.Size, up.VirtualSize, up.Checksum, up.HashValue
+		return s.store.UpdateImage(ctx, i, StatusSaving)
+	})
+	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict) {
+		return fault.New(fault.Gone, "Image %s could not be found after upload. The image may have been deleted during the upload, "+
+			"cleaning up the chunks uploaded.", up.ID)
 	}
 	return err
 }
@@ -62,61 +83,35 @@ func (s *Images) claim(ctx context.Context, id string) (*Image, error) {
 	})
 }
 
-// receive writes the bytes and, when they are durable, fills in what they
-// are. committed reports that they are stored.
-func (s *Images) receive(_ context.Context, i *Image, body io.Reader) (committed bool, err error) {
+// receive writes the bytes and, when they are durable, notes in i what they
+// are. stored reports that they are there to be read.
+func (s *Images) receive(i *Image, body io.Reader) (stored bool, err error) {
 	up, err := s.data.Create(i.ID)
 	if err != nil {
 		return false, err
 	}
 	defer up.Abort() //nolint:errcheck // what is left goes at the next start
-	sum := newSums()
-	look := &inspect.Inspector{}
-	limit := s.cfg.MaxSizeGB << 30
-	n, err := io.CopyBuffer(io.MultiWriter(up, sum, look), io.LimitReader(onlyReader{body}, limit+1), make([]byte, copyBuffer))
-	sum.close()
+	sum, hash, look := md5.New(), sha512.New(), &inspect.Inspector{}
+	limit := int64(s.cfg.ImageSizeCap)
+	n, readErr, writeErr := spread(io.LimitReader(body, limit+1), up, sum, hash, look)
 	switch {
-	case err != nil && isWrite(err):
-		return false, err
-	case err != nil:
-		return false, fault.Invalidf("The upload of image %s was cut short.", i.ID).WithCause(err)
+	case writeErr != nil:
+		return false, fmt.Errorf("write image %s: %w", i.ID, writeErr)
+	case readErr != nil:
+		return false, fault.Invalidf("The upload of image %s was cut short.", i.ID).WithCause(readErr)
 	case n > limit:
-		return false, fault.New(fault.TooLarge, "Image exceeds the storage quota: the size is over %d GiB.", s.cfg.MaxSizeGB)
+		return false, fault.New(fault.TooLarge, "The incoming image is too large: it is over %s.", s.cfg.ImageSizeCap)
 	}
 	found := look.Result()
 	if err := found.Check(i.DiskFormat); err != nil {
 		return false, fault.New(fault.UnsupportedType, "%s", err)
 	}
 	if err := up.Commit(); err != nil {
-		return false, err
+		return false, fmt.Errorf("keep image %s: %w", i.ID, err)
 	}
-	i.Status, i.Size, i.VirtualSize = StatusActive, n, found.VirtualSize
-	i.Checksum, i.HashValue = sum.hex()
-	i.UpdatedAt = s.clock.Now()
+	i.Size, i.VirtualSize = n, found.VirtualSize
+	i.Checksum, i.HashValue = hex.EncodeToString(sum.Sum(nil)), hex.EncodeToString(hash.Sum(nil))
 	return true, nil
-}
-
-// onlyReader hides WriterTo, which would pass the buffer by.
-type onlyReader struct{ io.Reader }
-
-// writeError marks an error of the store's side.
-type writeError struct{ error }
-
-// Unwrap gives the cause.
-func (w writeError) Unwrap() error { return w.error }
-
-// WriteError marks an error of a Data's Upload as the store's own, so that it
-// is not taken for the client's.
-func WriteError(err error) error {
-	if err == nil {
-		return nil
-	}
-	return writeError{err}
-}
-
-func isWrite(err error) bool {
-	var w writeError
-	return errors.As(err, &w)
 }
 
 // requeue puts an image back to where an upload may begin.
@@ -135,49 +130,46 @@ func (s *Images) requeue(ctx context.Context, id string) error {
 	return err
 }
 
-// sums computes both checksums, each on a processor of its own.
-type sums struct {
-	algorithms [2]hash.Hash
-	feeds      [2]chan []byte
-	done       [2]chan struct{}
-}
-
-func newSums() *sums {
-	s := &sums{algorithms: [2]hash.Hash{md5.New(), sha512.New()}}
-	for n := range s.algorithms {
-		s.feeds[n], s.done[n] = make(chan []byte), make(chan struct{})
-		go func() {
-			defer close(s.done[n])
-			for b := range s.feeds[n] {
-				s.algorithms[n].Write(b) // never fails
-				s.done[n] <- struct{}{}
-			}
-		}()
-	}
-	return s
-}
-
-// Write has both algorithms take p, and waits for them: p is reused.
-func (s *sums) Write(p []byte) (int, error) {
-	for n := range s.feeds {
-		s.feeds[n] <- p
-	}
-	for n := range s.done {
-		<-s.done[n]
-	}
-	return len(p), nil
-}
-
-func (s *sums) close() {
-	for n := range s.feeds {
-		close(s.feeds[n])
-		<-s.done[n]
+// spread copies src to every writer. While they take one buffer, each on its
+// own, the next is read: the slowest of them sets the pace, not their sum.
+func spread(src io.Reader, writers ...io.Writer) (n int64, readErr, writeErr error) {
+	var buffers [2][]byte
+	var busy errgroup.Group // with the buffer before
+	for k := 0; ; k = 1 - k {
+		if buffers[k] == nil {
+			buffers[k] = make([]byte, copyBuffer)
+		}
+		var m int
+		m, readErr = fill(src, buffers[k])
+		if writeErr = busy.Wait(); writeErr != nil {
+			return n, nil, writeErr
+		}
+		n += int64(m)
+		busy = errgroup.Group{}
+		for _, w := range writers {
+			busy.Go(func() error {
+				_, err := w.Write(buffers[k][:m])
+				return err
+			})
+		}
+		if readErr == io.EOF {
+			return n, nil, busy.Wait()
+		}
+		if readErr != nil {
+			return n, readErr, busy.Wait()
+		}
 	}
 }
 
-// hex gives md5 and sha512, after close.
-func (s *sums) hex() (string, string) {
-	return hex.EncodeToString(s.algorithms[0].Sum(nil)), hex.EncodeToString(s.algorithms[1].Sum(nil))
+// fill reads until the buffer is full. Unlike io.ReadFull it tells the end of
+// the body from its having been cut.
+func fill(src io.Reader, b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var m int
+		m, err = src.Read(b[n:])
+		n += m
+	}
+	return n, err
 }
 
 // Download opens an image's bytes.

@@ -9,6 +9,7 @@ import (
 
 	"nubo/internal/auth"
 	"nubo/internal/clock"
+	"nubo/internal/config"
 	"nubo/internal/db"
 	"nubo/internal/fault"
 )
@@ -57,8 +58,8 @@ type Image struct {
 
 // Config is section [image] of the configuration.
 type Config struct {
-	FilesystemStoreDatadir string `default:"" help:"Folder of the images' bytes; empty for images under the data directory."`
-	MaxSizeGB              int64  `default:"1024" help:"GiB an image may have."`
+	FilesystemStoreDatadir string      `default:"" help:"Folder of the images' bytes; empty for images under the data directory."`
+	ImageSizeCap           config.Size `default:"1TiB" help:"How large an image's data may be."`
 }
 
 // Query narrows a list of images.
@@ -66,6 +67,8 @@ type Query struct {
 	Page    db.Page
 	Filters []db.Filter
 	Tags    []string
+	// Properties are custom properties an image must have.
+	Properties map[string]string
 	// Hidden lists the hidden ones instead of the others.
 	Hidden bool
 	// Visibility lists only those; community ones are listed only so.

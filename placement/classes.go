@@ -3,8 +3,8 @@ package placement
 import (
 	"context"
 	"maps"
+	"regexp"
 	"slices"
-	"strings"
 
 	"nubo/internal/fault"
 )
@@ -17,8 +17,12 @@ var standardClasses = []string{
 	"NET_PACKET_RATE_KILOPACKET_PER_SEC", "NET_PACKET_RATE_EGR_KILOPACKET_PER_SEC", "NET_PACKET_RATE_IGR_KILOPACKET_PER_SEC",
 }
 
-// customPrefix begins the name of every class and trait that is not standard.
-const customPrefix = "CUSTOM_"
+// customName is what the names of classes and traits are that are not
+// standard.
+var customName = regexp.MustCompile(`^CUSTOM_[A-Z0-9_]+$`)
+
+// IsCustomName reports whether a class or trait may be made with the name.
+func IsCustomName(name string) bool { return len(name) <= 255 && customName.MatchString(name) }
 
 // LabelStore keeps custom resource classes and traits, and which providers
 // have which traits and aggregates.
@@ -56,7 +60,7 @@ func (s *Service) knownClasses(ctx context.Context, amounts map[string]int64) er
 	for _, class := range slices.Sorted(maps.Keys(amounts)) {
 		switch {
 		case slices.Contains(standardClasses, class):
-		case strings.HasPrefix(class, customPrefix):
+		case IsCustomName(class):
 			ask = append(ask, class)
 		default:
 			return fault.Invalidf("Invalid resource class in resources parameter: No such resource class %s.", class)
@@ -82,9 +86,13 @@ func (s *Service) Class(ctx context.Context, name string) error {
 	if slices.Contains(standardClasses, name) {
 		return nil
 	}
+	missing := fault.NotFoundf("No such resource class %s.", name)
+	if !IsCustomName(name) {
+		return missing
+	}
 	known, err := s.store.CustomClasses(ctx, []string{name})
 	if err == nil && len(known) == 0 {
-		err = fault.NotFoundf("No such resource class %s.", name)
+		err = missing
 	}
 	return err
 }

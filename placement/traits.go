@@ -51,17 +51,21 @@ func (s *Service) ListTraits(ctx context.Context, q TraitQuery) ([]string, error
 
 // unknownTraits gives those of the names that are no traits.
 func (s *Service) unknownTraits(ctx context.Context, names []string) ([]string, error) {
-	var ask []string
+	var ask, unknown []string
 	for _, name := range names {
-		if !isStandardTrait(name) {
+		switch {
+		case isStandardTrait(name):
+		case IsCustomName(name):
 			ask = append(ask, name)
+		default:
+			unknown = append(unknown, name)
 		}
 	}
 	if len(ask) == 0 {
-		return nil, nil
+		return unknown, nil
 	}
 	known, err := s.store.CustomTraits(ctx, ask)
-	return slices.DeleteFunc(ask, func(name string) bool { return slices.Contains(known, name) }), err
+	return append(unknown, slices.DeleteFunc(ask, func(name string) bool { return slices.Contains(known, name) })...), err
 }
 
 // knownTraits fails unless all traits of the filters exist.

@@ -11,6 +11,7 @@ import (
 
 	"nubo/image"
 	"nubo/internal/auth"
+	"nubo/internal/fault"
 	"nubo/internal/httpx"
 	"nubo/internal/policy"
 )
@@ -30,7 +31,11 @@ type object map[string]any
 // target is the image of the path. One that the caller may not see is not
 // there.
 func (h *handler) target(r *http.Request) (policy.Target, error) {
-	i, err := h.svc.Get(r.Context(), httpx.Param(r, "image_id"))
+	id := httpx.Param(r, "image_id")
+	if !httpx.IsUUID(id) {
+		return nil, fault.NotFoundf("No image found with ID %s", id)
+	}
+	i, err := h.svc.Get(r.Context(), id)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +99,6 @@ func view(i *image.Image) object {
 	return v
 }
 
-// versions answers with the versions served: 2.0 to 2.9 and the newest.
 func (h *handler) versions(w http.ResponseWriter, r *http.Request) error {
 	return answerVersions(w, r, http.StatusOK)
 }
@@ -103,10 +107,12 @@ func (h *handler) rootVersions(w http.ResponseWriter, r *http.Request) error {
 	return answerVersions(w, r, http.StatusMultipleChoices)
 }
 
+// answerVersions tells the minor versions, which have no behaviour of their
+// own: they only say what there is.
 func answerVersions(w http.ResponseWriter, r *http.Request, status int) error {
 	links := []object{{"rel": "self", "href": httpx.BaseURL(r) + "/v2/"}}
-	list := []object{{"id": "v2.9", "status": "CURRENT", "links": links}}
-	for _, minor := range strings.Fields("7 6 5 4 3 2 1 0") {
+	list := []object{{"id": "v2.17", "status": "CURRENT", "links": links}}
+	for _, minor := range strings.Fields("15 9 7 6 5 4 3 2 1 0") {
 		list = append(list, object{"id": "v2." + minor, "status": "SUPPORTED", "links": links})
 	}
 	return httpx.JSON(w, status, object{"versions": list})

@@ -79,7 +79,7 @@ func setTags(i *image.Image, tags []string) error {
 		return fault.New(fault.TooLarge, "The limit has been exceeded on the number of allowed image tags. Attempted: %d, Maximum: %d", len(tags), maxTags)
 	}
 	for _, t := range tags {
-		if t == "" || len(t) > maxName {
+		if t == "" || len(t) > maxName || strings.ContainsRune(t, 0) {
 			return invalid("%q is too short or too long for a tag", t)
 		}
 	}
@@ -91,6 +91,9 @@ func setProperty(i *image.Image, key string, value any) error {
 	text, ok := value.(string)
 	if !ok {
 		return invalid("%v is not of type 'string' (%s)", value, key)
+	}
+	if strings.HasPrefix(key, "os_glance") {
+		return fault.Forbiddenf("Attribute '%s' is reserved.", key)
 	}
 	if key == "" || len(key) > maxName || strings.ContainsRune(key, 0) || strings.ContainsRune(text, 0) {
 		return invalid("%q is no name of a property", key)
@@ -207,9 +210,15 @@ func parsePatch(r *http.Request) ([]change, error) {
 	return out, nil
 }
 
-// apply carries one operation out.
-func (c change) apply(i *image.Image) error {
+// apply carries one operation out. An admin may also give the image away.
+func (c change) apply(i *image.Image, admin bool) error {
 	key := strings.NewReplacer("~1", "/", "~0", "~").Replace(c.Path[1:])
+	if key == "owner" && c.Op != "remove" {
+		if !admin {
+			return fault.Forbiddenf("Owner can't be updated by non admin.")
+		}
+		return setText(&i.Owner, key, c.Value, nil)
+	}
 	if slices.Contains(readOnly, key) {
 		return fault.Forbiddenf("Attribute '%s' is read-only.", key)
 	}

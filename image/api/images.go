@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"nubo/image"
 	"nubo/internal/auth"
@@ -17,8 +18,12 @@ import (
 var filters = httpx.FilterSpec{
 	"name": httpx.Text, "status": httpx.Text, "id": httpx.Text, "owner": httpx.Text, "disk_format": httpx.Text, "container_format": httpx.Text,
 	"min_disk": httpx.Number, "min_ram": httpx.Number, "size": httpx.Number, "size_min": httpx.Number, "size_max": httpx.Number,
-	"checksum": httpx.Text, "os_hash_value": httpx.Text, "protected": httpx.Bool,
+	"checksum": httpx.Text, "os_hash_value": httpx.Text, "protected": httpx.Bool, "created_at": httpx.Text, "updated_at": httpx.Text,
 }
+
+// notFilters are the further parameters of a list. What is neither is the
+// name of a custom property.
+var notFilters = []string{"limit", "marker", "sort", "sort_key", "sort_dir", "tag", "visibility", "member_status", "os_hidden"}
 
 var paging = httpx.PageSpec{
 	Sort: map[string]string{
@@ -31,6 +36,12 @@ var paging = httpx.PageSpec{
 // parseQuery reads what a list is narrowed by.
 func parseQuery(r *http.Request) (image.Query, error) {
 	var q image.Query
+	values := r.URL.Query()
+	for name, texts := range values {
+		if strings.ContainsRune(name+strings.Join(texts, ""), 0) {
+			return q, fault.Invalidf("Invalid filter value: it holds a NUL character.")
+		}
+	}
 	var err error
 	if q.Page, err = httpx.ParsePage(r, paging); err != nil {
 		return q, err
@@ -48,11 +59,20 @@ func parseQuery(r *http.Request) (image.Query, error) {
 			f.Op = db.GreaterOrEqual
 		case name == "size_max":
 			f.Op = db.LessOrEqual
+		case name == "created_at" || name == "updated_at":
+			if err := parseTime(f); err != nil {
+				return q, err
+			}
 		case slices.Contains([]string{"name", "status", "id", "disk_format", "container_format"}, name):
 			f.Values = anyOf(f.Values)
 		}
 	}
-	values := r.URL.Query()
+	q.Properties = map[string]string{}
+	for name, texts := range values {
+		if filters[name] == nil && !slices.Contains(notFilters, name) {
+			q.Properties[name] = texts[0]
+		}
+	}
 	q.Tags, q.MemberStatus = values["tag"], values.Get("member_status")
 	if q.Visibility = values.Get("visibility"); q.Visibility != "" && q.Visibility != "all" && !slices.Contains(visibilities, q.Visibility) {
 		return q, fault.Invalidf("Invalid visibility value: %s", q.Visibility)
@@ -65,6 +85,28 @@ func parseQuery(r *http.Request) (image.Query, error) {
 		q.Hidden = hidden.(bool)
 	}
 	return q, nil
+}
+
+// operators compare times.
+var operators = map[string]db.Op{
+	"gt": db.Greater, "gte": db.GreaterOrEqual, "eq": db.Equal, "neq": db.NotEqual, "lt": db.Less, "lte": db.LessOrEqual,
+}
+
+// parseTime reads the form gte:2026-01-31T10:00:00Z of a filter's value.
+func parseTime(f *db.Filter) error {
+	text := f.Values[0].(string)
+	name, at, ok := strings.Cut(text, ":")
+	op, known := operators[name]
+	if !ok || !known {
+		op, at = db.Equal, text
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02"} {
+		if t, err := time.Parse(layout, at); err == nil {
+			f.Op, f.Values = op, []any{db.Micro(t)}
+			return nil
+		}
+	}
+	return fault.Invalidf("Invalid time format '%s' for filter %s.", at, f.Column)
 }
 
 // anyOf reads the form in:a,b of a filter's value.
@@ -127,7 +169,7 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 		i.ID = strings.ToLower(text)
 		delete(in, "id")
 	}
-	if o, ok := in["owner"].(string); ok {
+	if o, ok := in["owner"].(string); ok && !strings.ContainsRune(o, 0) {
 		i.Owner = o // the policy has looked at it
 		delete(in, "owner")
 	}
@@ -181,7 +223,7 @@ func (h *handler) update(w http.ResponseWriter, r *http.Request) error {
 	i, err := h.svc.Update(r.Context(), httpx.Param(r, "image_id"), func(i *image.Image) error {
 		was := i.Visibility
 		for _, c := range changes {
-			if err := c.apply(i); err != nil {
+			if err := c.apply(i, auth.From(r.Context()).IsAdmin); err != nil {
 				return err
 			}
 		}

@@ -85,10 +85,6 @@ func (i *Inspector) wanted() int {
 	return prefixSize
 }
 
-// Ready reports whether all of the image has passed that Result looks at,
-// its end excepted: an image that is refused now need not be read further.
-func (i *Inspector) Ready() bool { return len(i.prefix) >= i.wanted() }
-
 // Result tells what the image is, as far as it has passed.
 func (i *Inspector) Result() Result { return examine(i.prefix, i.tail, i.size) }
 

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"embed"
 	"errors"
+	"fmt"
 
 	"github.com/uptrace/bun"
 
@@ -15,20 +16,26 @@ import (
 	"nubo/internal/fault"
 )
 
+// Migrations are the schema's steps, for tests that open a database
+// themselves.
+//
 //go:embed migrations/*.sql
-var migrations embed.FS
+var Migrations embed.FS
 
 // Store implements image.Store.
 type Store struct{ db *db.DB }
 
 // Open opens the database and migrates it.
 func Open(ctx context.Context, url string) (*Store, error) {
-	d, err := db.Open(ctx, url, migrations)
+	d, err := db.Open(ctx, url, Migrations)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open the image database: %w", err)
 	}
-	return &Store{d}, nil
+	return New(d), nil
 }
+
+// New makes a store of an open database.
+func New(d *db.DB) *Store { return &Store{d} }
 
 // Close closes the database.
 func (s *Store) Close() error { return s.db.Close() }
@@ -84,6 +91,9 @@ func (s *Store) Images(ctx context.Context, in image.Query) ([]image.Image, erro
 	for _, tag := range in.Tags {
 		q = q.Where("EXISTS (SELECT 1 FROM image_tags AS t WHERE t.image_id = images.id AND t.tag = ?)", tag)
 	}
+	for name, value := range in.Properties {
+		q = q.Where("EXISTS (SELECT 1 FROM image_properties AS p WHERE p.image_id = images.id AND p.name = ? AND p.value = ?)", name, value)
+	}
 	q = listed(ctx, q, in)
 	if q, err = in.Page.Apply(ctx, q, s.db.Query(ctx), db.Keyset{Table: "images", Scope: seen(ctx)}); err != nil {
 		return nil, err
@@ -115,14 +125,22 @@ func listed(ctx context.Context, q *bun.SelectQuery, in image.Query) *bun.Select
 		c.ProjectID, image.VisibilityPublic, image.VisibilityShared, c.ProjectID, status, status)
 }
 
-// saveTags writes the tags beside the image's own list, for filtering.
-func (s *Store) saveTags(ctx context.Context, i *image.Image) error {
+// saveLabels writes tags and properties beside the image's own, for lists to
+// be filtered by them.
+func (s *Store) saveLabels(ctx context.Context, i *image.Image) error {
 	q := s.db.Query(ctx)
-	if _, err := q.NewRaw("DELETE FROM image_tags WHERE image_id = ?", i.ID).Exec(ctx); err != nil {
-		return err
+	for _, table := range []string{"image_tags", "image_properties"} {
+		if _, err := q.NewRaw("DELETE FROM ? WHERE image_id = ?", bun.Ident(table), i.ID).Exec(ctx); err != nil {
+			return err
+		}
 	}
 	for _, tag := range i.Tags {
 		if _, err := q.NewRaw("INSERT INTO image_tags (image_id, tag) VALUES (?, ?) ON CONFLICT DO NOTHING", i.ID, tag).Exec(ctx); err != nil {
+			return err
+		}
+	}
+	for name, value := range i.Properties {
+		if _, err := q.NewRaw("INSERT INTO image_properties (image_id, name, value) VALUES (?, ?, ?)", i.ID, name, value).Exec(ctx); err != nil {
 			return err
 		}
 	}
@@ -138,7 +156,7 @@ func (s *Store) CreateImage(ctx context.Context, i *image.Image) error {
 	if err != nil {
 		return err
 	}
-	return s.saveTags(ctx, i)
+	return s.saveLabels(ctx, i)
 }
 
 // UpdateImage implements image.Store.
@@ -151,7 +169,7 @@ func (s *Store) UpdateImage(ctx context.Context, i *image.Image, states ...strin
 	if err := db.CAS(res, err, fault.Conflictf("The image %s changed meanwhile.", i.ID)); err != nil {
 		return err
 	}
-	return s.saveTags(ctx, i)
+	return s.saveLabels(ctx, i)
 }
 
 // DeleteImage implements image.Store.

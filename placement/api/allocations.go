@@ -47,7 +47,7 @@ func (c *claim) domain(r *http.Request, consumer string) placement.Claim {
 }
 
 func (h *handler) listAllocations(w http.ResponseWriter, r *http.Request) error {
-	c, allocations, generations, err := h.svc.Consumer(r.Context(), dashed(httpx.Param(r, "consumer_uuid")))
+	c, allocations, generations, err := h.svc.Consumer(r.Context(), consumer(r))
 	if err != nil {
 		return err
 	}
@@ -113,9 +113,9 @@ func (h *handler) providerAllocations(w http.ResponseWriter, r *http.Request) er
 }
 
 func (h *handler) updateAllocations(w http.ResponseWriter, r *http.Request) error {
-	consumer := httpx.Param(r, "consumer_uuid")
-	if !httpx.IsUUID(consumer) {
-		return fault.Invalidf("Malformed consumer_uuid: %s", consumer)
+	uuid := consumer(r)
+	if uuid == "" {
+		return fault.Invalidf("Malformed consumer_uuid: %s", httpx.Param(r, "consumer_uuid"))
 	}
 	var in claim
 	if since(r, 12) {
@@ -125,7 +125,7 @@ func (h *handler) updateAllocations(w http.ResponseWriter, r *http.Request) erro
 	} else if err := decodeListed(r, &in); err != nil {
 		return err
 	}
-	if err := h.svc.Claim(r.Context(), in.domain(r, dashed(consumer))); err != nil {
+	if err := h.svc.Claim(r.Context(), in.domain(r, uuid)); err != nil {
 		return err
 	}
 	return httpx.NoContent(w, http.StatusNoContent)
@@ -159,8 +159,8 @@ func (h *handler) manageAllocations(w http.ResponseWriter, r *http.Request) erro
 		return err
 	}
 	claims := make([]placement.Claim, 0, len(in))
-	for _, consumer := range slices.Sorted(maps.Keys(in)) {
-		claims = append(claims, in[consumer].domain(r, dashed(consumer)))
+	for _, uuid := range slices.Sorted(maps.Keys(in)) {
+		claims = append(claims, in[uuid].domain(r, dashed(uuid)))
 	}
 	if err := h.svc.Claim(r.Context(), claims...); err != nil {
 		return err
@@ -169,7 +169,7 @@ func (h *handler) manageAllocations(w http.ResponseWriter, r *http.Request) erro
 }
 
 func (h *handler) deleteAllocations(w http.ResponseWriter, r *http.Request) error {
-	if err := h.svc.Release(r.Context(), dashed(httpx.Param(r, "consumer_uuid"))); err != nil {
+	if err := h.svc.Release(r.Context(), consumer(r)); err != nil {
 		return err
 	}
 	return httpx.NoContent(w, http.StatusNoContent)

@@ -54,6 +54,15 @@ func fresh(w http.ResponseWriter, r *http.Request, modified time.Time) {
 	w.Header().Set("Cache-Control", "no-cache")
 }
 
+// consumer is the uuid in the path in its usual form, "" if it is none.
+func consumer(r *http.Request) string {
+	uuid := httpx.Param(r, "consumer_uuid")
+	if !httpx.IsUUID(uuid) {
+		return ""
+	}
+	return dashed(uuid)
+}
+
 // provider is the uuid in the path.
 func provider(r *http.Request) string { return httpx.Param(r, "uuid") }
 
@@ -73,7 +82,10 @@ func query(r *http.Request, known ...string) (url.Values, error) {
 	if err != nil {
 		return nil, fault.Invalidf("Invalid query string parameters: %s", err)
 	}
-	for name := range q {
+	for name, values := range q {
+		if strings.ContainsRune(strings.Join(values, ""), 0) {
+			return nil, fault.Invalidf("Invalid query string parameters: %s holds a NUL character", name)
+		}
 		if !slices.Contains(known, name) {
 			return nil, fault.Invalidf("Invalid query string parameters: Additional properties are not allowed ('%s' was unexpected)", name)
 		}

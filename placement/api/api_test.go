@@ -377,6 +377,17 @@ func TestIsolation(t *testing.T) {
 		for _, body := range []string{"", "{", "[]", "null", "3", `{"name":3}`, `{"name":"a","x":1}`, `{"name":"` + strings.Repeat("n", 201) + `"}`} {
 			c.want(400, "POST", "/resource_providers", body, `"errors"`)
 		}
+		for _, path := range []string{
+			"/resource_providers/%00", "/resource_providers/%00/inventories", "/resource_providers/" + p + "/inventories/%00", "/traits/%00", "/resource_classes/%00",
+		} {
+			c.want(404, "GET", path, "")
+		}
+		c.want(200, "GET", "/allocations/%00", "", `{"allocations":{}}`)
+		c.want(400, "GET", "/resource_providers?name=%00", "")
+		c.want(400, "GET", "/traits?name=in:%00", "")
+		c.want(400, "POST", "/resource_providers", `{"name":"a\u0000"}`)
+		c.want(400, "PUT", "/allocations/"+clock.NewID(), strings.Replace(claimBody(p, `"VCPU":1`, "null"), "p3", `p\u0000`, 1))
+		c.want(400, "PUT", "/resource_providers/"+p+"/traits", `{"resource_provider_generation":1,"traits":["\u0000"]}`)
 		c.at("1.40").want(406, "GET", "/traits", "", "Version 1.40 is not supported")
 		c.at("1.x").want(400, "GET", "/traits", "")
 		c.at("latest").want(200, "GET", "/traits", "")

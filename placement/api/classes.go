@@ -6,6 +6,7 @@ import (
 
 	"nubo/internal/fault"
 	"nubo/internal/httpx"
+	"nubo/placement"
 )
 
 func viewClass(name string) object {
@@ -53,7 +54,7 @@ func (h *handler) createClass(w http.ResponseWriter, r *http.Request) error {
 // updateClass makes a class exist.
 func (h *handler) updateClass(w http.ResponseWriter, r *http.Request) error {
 	name := httpx.Param(r, "name")
-	if !isCustomName(name) {
+	if !placement.IsCustomName(name) {
 		return fault.Invalidf("JSON does not validate: '%s' does not match '^CUSTOM_[A-Z0-9_]+$'", name)
 	}
 	isNew, err := h.svc.EnsureClass(r.Context(), name)

@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
@@ -10,11 +9,6 @@ import (
 	"nubo/internal/httpx"
 	"nubo/placement"
 )
-
-// customName is what traits and classes made by users look like.
-var customName = regexp.MustCompile(`^CUSTOM_[A-Z0-9_]+$`)
-
-func isCustomName(name string) bool { return len(name) <= 255 && customName.MatchString(name) }
 
 func (h *handler) listTraits(w http.ResponseWriter, r *http.Request) error {
 	q, err := query(r, "name", "associated")
@@ -64,7 +58,7 @@ func (h *handler) showTrait(w http.ResponseWriter, r *http.Request) error {
 
 func (h *handler) updateTrait(w http.ResponseWriter, r *http.Request) error {
 	name := httpx.Param(r, "name")
-	if !isCustomName(name) {
+	if !placement.IsCustomName(name) {
 		return fault.Invalidf(`The trait is invalid. A valid trait must be no longer than 255 characters, start with the prefix "CUSTOM_" ` +
 			`and use following characters: "A"-"Z", "0"-"9" and "_"`)
 	}

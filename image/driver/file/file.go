@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"nubo/image"
@@ -14,6 +15,10 @@ import (
 
 // tmpPrefix marks uploads that are not committed.
 const tmpPrefix = ".upload-"
+
+// imageName is what the name of an image's file looks like; what else is in
+// the folder is not nubo's.
+var imageName = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
 // Data implements image.Data.
 type Data struct{ dir string }
@@ -43,10 +48,7 @@ func (d *Data) Create(id string) (image.Upload, error) {
 }
 
 // Write implements io.Writer.
-func (u *upload) Write(p []byte) (int, error) {
-	n, err := u.f.Write(p)
-	return n, image.WriteError(err)
-}
+func (u *upload) Write(p []byte) (int, error) { return u.f.Write(p) }
 
 // Commit implements image.Upload: bytes, name and folder are on disk when it
 // returns.
@@ -106,7 +108,9 @@ func (d *Data) List() ([]string, error) {
 			}
 			continue
 		}
-		ids = append(ids, e.Name())
+		if imageName.MatchString(e.Name()) {
+			ids = append(ids, e.Name())
+		}
 	}
 	return ids, nil
 }
