@@ -1,6 +1,7 @@
 // Package broker is a message broker that speaks AMQP 0-9-1 as RabbitMQ does.
 //
-// It is a library: New makes a broker, Serve lets clients in through a
+// It is a library: Open makes a broker with a data directory, New one that
+// keeps everything in memory; Serve lets clients in through a
 // listener, Dial connects a client of the same process through memory; both
 // speak the same bytes. Nothing here knows what the messages are about.
 //
@@ -11,6 +12,8 @@
 //	broker/match   which bindings take a message
 //	broker/queue   one queue
 //	broker/store   what durable storage must provide
+//	broker/wal     durable storage: the write-ahead log
+//	broker/policy  policies
 //	broker/user    users, passwords, permissions
 package broker
 
@@ -29,6 +32,7 @@ import (
 	"nubo/broker/store"
 	"nubo/broker/user"
 	"nubo/broker/vhost"
+	"nubo/broker/wal"
 )
 
 // Config is what a broker is made with. The zero value is RabbitMQ's defaults.
@@ -44,7 +48,12 @@ type Config struct {
 	// ConsumerTimeout is how long a consumer may sit on a message before its
 	// channel is closed; 30 minutes if zero, for ever if negative.
 	ConsumerTimeout time.Duration
-	// Store keeps durable messages; in memory only if nil.
+	// DataDir is where Open keeps what is durable; nothing is if empty.
+	DataDir string
+	// Sync says when a persistent message is confirmed; after fdatasync if
+	// empty.
+	Sync wal.Sync
+	// Store keeps what is durable, in DataDir's place; nothing is kept if nil.
 	Store Store
 	// Log takes the broker's log; nothing is logged if nil.
 	Log *slog.Logger
@@ -56,7 +65,10 @@ const (
 	channelMax     = 2047
 	frameMax       = 131072
 	maxMessageSize = 128 << 20
-	defaultVHost   = "/"
+	// defaultSpill is how much messages take in memory before long queues stay
+	// on disk, if there is no watermark to go by.
+	defaultSpill = 256 << 20
+	defaultVHost = "/"
 )
 
 // version is what clients are told.
@@ -89,6 +101,31 @@ func New(cfg Config) *Broker {
 		panic(err)
 	}
 	return b
+}
+
+// Open makes a broker with what DataDir holds from the time before. Shutdown
+// ends it.
+func Open(cfg Config) (*Broker, error) {
+	if cfg.Store != nil || cfg.DataDir == "" {
+		return start(cfg)
+	}
+	fs, err := wal.Dir(cfg.DataDir)
+	if err != nil {
+		return nil, fmt.Errorf("open broker: %w", err)
+	}
+	l, err := wal.Open(fs, wal.Options{Sync: cfg.Sync, Log: cfg.Log})
+	if err != nil {
+		return nil, fmt.Errorf("open broker in %s: %w", cfg.DataDir, err)
+	}
+	cfg.Store, cfg.spill = l, defaultSpill
+	if cfg.MemoryWatermark > 0 {
+		cfg.spill = cfg.MemoryWatermark * 2 / 5
+	}
+	b, err := start(cfg)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open broker in %s: %w", cfg.DataDir, err), l.Close())
+	}
+	return b, nil
 }
 
 // start makes a broker with what its store has from the time before.

@@ -195,6 +195,7 @@ func (b *Broker) restore(cfg Config) error {
 	for _, v := range b.hosts() {
 		v.Recover()
 	}
+	b.store.Started()
 	return nil
 }
 

@@ -28,9 +28,12 @@ func (e *Entry) Content() *message.Message {
 	if !e.counted {
 		return e.Msg
 	}
-	m := *e.Msg
-	m.Props = amqp.SetHeader(m.Props, "x-delivery-count", int64(e.deliveries))
-	return &m
+	m := e.Msg
+	return &message.Message{ // all but Log, which is the store's
+		Exchange: m.Exchange, RoutingKey: m.RoutingKey, Body: m.Body,
+		Props: amqp.SetHeader(m.Props, "x-delivery-count", int64(e.deliveries)),
+		TTL:   m.TTL, HasTTL: m.HasTTL, Persistent: m.Persistent, Priority: m.Priority,
+	}
 }
 
 // ring is a first-in first-out of entries in one slice.

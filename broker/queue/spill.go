@@ -55,14 +55,14 @@ func (q *Queue) refill() {
 }
 
 // Recover takes over what the store has from the time before. The queue must
-// be new.
+// be new, and do nothing with it before Begin.
 func (q *Queue) Recover() {
 	s := q.Store.Recovered(q.StoreID)
 	if s.Last == 0 {
 		return
 	}
 	q.mu.Lock()
-	defer q.unlock()
+	defer q.mu.Unlock()
 	q.inStore = true
 	q.seq, q.redelivered = s.Last, s.Delivered
 	q.ready.spilled, q.ready.bytes = s.Count, s.Bytes
@@ -71,5 +71,12 @@ func (q *Queue) Recover() {
 			q.refill()
 		}
 	}
+}
+
+// Begin drops what was recovered and is too much or too old, when all queues
+// it may dead-letter to have recovered.
+func (q *Queue) Begin() {
+	q.mu.Lock()
+	defer q.unlock()
 	q.trim()
 }

@@ -66,6 +66,9 @@ type Messages interface {
 	Read(queue, after uint64, count, bytes int) ([]Record, error)
 	// Recovered tells what there is of a queue from the time before.
 	Recovered(queue uint64) Summary
+	// Started tells that all was asked for with Recovered that will be; the
+	// rest is dropped.
+	Started()
 	// Delivered records, when the broker stops, that no message behind the
 	// place was ever handed out.
 	Delivered(queue, seq uint64)
@@ -124,6 +127,9 @@ func (Memory) Read(uint64, uint64, int, int) ([]Record, error) { return nil, nil
 
 // Recovered finds nothing.
 func (Memory) Recovered(uint64) Summary { return Summary{} }
+
+// Started does nothing.
+func (Memory) Started() {}
 
 // Delivered does nothing.
 func (Memory) Delivered(uint64, uint64) {}

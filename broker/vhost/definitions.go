@@ -117,8 +117,7 @@ func (v *VHost) Restore(defs map[string][]Definition) error {
 	return nil
 }
 
-// Recover has the queues take over the messages from the time before, when
-// all of the broker's virtual hosts are restored.
+// Recover has the queues take over the messages from the time before.
 func (v *VHost) Recover() {
 	v.mu.RLock()
 	var list []*queue.Queue
@@ -126,8 +125,11 @@ func (v *VHost) Recover() {
 		list = append(list, q)
 	}
 	v.mu.RUnlock()
-	for _, q := range list { // without the lock: they may dead-letter
+	for _, q := range list {
 		q.Recover()
+	}
+	for _, q := range list { // without the lock: they may dead-letter
+		q.Begin()
 	}
 }
 
