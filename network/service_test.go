@@ -147,7 +147,7 @@ func TestWholeTopology(t *testing.T) {
 		for _, ns := range state.Networks {
 			switch ns.ID {
 			case n.ID:
-				testx.Equal(t, ns.DHCP.Metadata, false)
+				testx.Equal(t, ns.DHCP.Metadata, true)
 				testx.Equal(t, len(ns.DHCP.Leases), 2) // the server's and the router's
 			default:
 				testx.Equal(t, fmt.Sprint(ns.HostAddrs), "[192.168.44.1/24]")

@@ -138,7 +138,6 @@ func describeMembers(st *NetworkState, n *Network, host string, subnets []*Subne
 		st.Peers = append(st.Peers, a)
 	}
 	slices.SortFunc(st.Peers, netip.Addr.Compare)
-	routed := false
 	taken := map[string]bool{}
 	var own *Port
 	var leases []LeaseState
@@ -149,10 +148,7 @@ func describeMembers(st *NetworkState, n *Network, host string, subnets []*Subne
 		for _, f := range p.FixedIPs {
 			taken[f.IPAddress] = true
 		}
-		switch p.DeviceOwner {
-		case OwnerInterface:
-			routed = true
-		case OwnerDHCP:
+		if p.DeviceOwner == OwnerDHCP {
 			own = p
 			continue
 		}
@@ -161,7 +157,10 @@ func describeMembers(st *NetworkState, n *Network, host string, subnets []*Subne
 		}
 	}
 	if serves && own != nil {
-		st.DHCP = &DHCPState{PortID: own.ID, MAC: own.MACAddress, Addrs: prefixes(own, subnets), Leases: leases, Metadata: !routed, Down: own.Status != StatusActive}
+		// Metadata is served beside DHCP also where there is a router, as with
+		// Neutron's force_metadata: a guest keeps the route it once got when a
+		// router comes or goes.
+		st.DHCP = &DHCPState{PortID: own.ID, MAC: own.MACAddress, Addrs: prefixes(own, subnets), Leases: leases, Metadata: true, Down: own.Status != StatusActive}
 	}
 	if !n.External || n.NetworkType != TypeFlat {
 		return

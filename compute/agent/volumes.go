@@ -145,7 +145,9 @@ func (h *host) export(ctx context.Context, s *compute.Server, b *compute.BlockDe
 	}
 	fresh := b.AttachmentID != a.ID
 	b.AttachmentID = a.ID
-	if b.Connection, err = json.Marshal(a.ConnectionInfo); err != nil {
+	// The volume service tells the connection flat; the driver, and the row,
+	// have its data apart from its type.
+	if b.Connection, err = json.Marshal(map[string]any{"driver_volume_type": a.ConnectionInfo.Type, "data": a.ConnectionInfo.Data}); err != nil {
 		return driver.Disk{}, fmt.Errorf("encode connection_info: %w", err)
 	}
 	if fresh {
