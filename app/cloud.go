@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"nubo/broker"
+	computestore "nubo/compute/store"
 	"nubo/internal/auth"
 	"nubo/internal/clock"
 	"nubo/internal/db"
@@ -24,6 +25,7 @@ import (
 	"nubo/internal/service"
 	"nubo/sdk/identity"
 	"nubo/sdk/rest"
+	volumestore "nubo/volume/store"
 )
 
 // cloud is what the modules of one process share.
@@ -38,6 +40,10 @@ type cloud struct {
 	http   *http.Client
 	bus    *rpc.Bus
 	broker atomic.Pointer[broker.Broker] // the embedded one, while it runs
+
+	// The stores of components that are several modules.
+	computeState shared[*computestore.Store]
+	volumeState  shared[*volumestore.Store]
 
 	// apis are those that this process serves, by service.
 	apis sync.Map

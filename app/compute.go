@@ -22,18 +22,22 @@ import (
 	"nubo/sdk/volume"
 )
 
-func (c *cloud) computeStore(ctx context.Context) (*computestore.Store, error) {
-	url, err := c.database("compute")
-	if err != nil {
-		return nil, err
-	}
-	return computestore.Open(ctx, url)
+// computeStore opens the component's state for one module, which calls what
+// it also gives at its end.
+func (c *cloud) computeStore(ctx context.Context) (*computestore.Store, func() error, error) {
+	return c.computeState.use(func() (*computestore.Store, error) {
+		url, err := c.database("compute")
+		if err != nil {
+			return nil, err
+		}
+		return computestore.Open(ctx, url)
+	})
 }
 
 // buildComputeAPI is the compute service's HTTP door, with the relay of its
 // casts. Guests' metadata is served on the same port.
 func (c *cloud) buildComputeAPI(ctx context.Context) (service.Service, error) {
-	st, err := c.computeStore(ctx)
+	st, done, err := c.computeStore(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -58,12 +62,12 @@ func (c *cloud) buildComputeAPI(ctx context.Context) (service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return closing(together(api, &compute.Relay{Store: st, Bus: c.bus}), st.Close), nil
+	return closing(together(api, &compute.Relay{Store: st, Bus: c.bus}), done), nil
 }
 
 // buildConductor is nova-conductor.
 func (c *cloud) buildConductor(ctx context.Context) (service.Service, error) {
-	st, err := c.computeStore(ctx)
+	st, done, err := c.computeStore(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -71,19 +75,19 @@ func (c *cloud) buildConductor(ctx context.Context) (service.Service, error) {
 		Store: st, Bus: c.bus, Clock: clock.System, Log: c.module("compute.conductor"), Host: c.set.def.Host,
 		Placement: c.placementClient(), Network: c.networkClient("nova"), Volume: c.volumeClient("nova"),
 	})
-	return closing(svc, st.Close), nil
+	return closing(svc, done), nil
 }
 
 // buildScheduler is nova-scheduler.
 func (c *cloud) buildScheduler(ctx context.Context) (service.Service, error) {
-	st, err := c.computeStore(ctx)
+	st, done, err := c.computeStore(ctx)
 	if err != nil {
 		return nil, err
 	}
 	svc := scheduler.New(c.set.scheduler, scheduler.Deps{
 		Store: st, Bus: c.bus, Placement: c.placementClient(), Clock: clock.System, Log: c.module("compute.scheduler"), Host: c.set.def.Host,
 	})
-	return closing(svc, st.Close), nil
+	return closing(svc, done), nil
 }
 
 // buildComputeAgent is nova-compute of this process's hosts.

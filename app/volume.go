@@ -18,17 +18,20 @@ import (
 	volumestore "nubo/volume/store"
 )
 
-// volumeService opens the component's state for one module.
-func (c *cloud) volumeService(ctx context.Context) (*volume.Volumes, *volumestore.Store, error) {
-	url, err := c.database("volume")
+// volumeService opens the component's state for one module, which calls what
+// it also gives at its end.
+func (c *cloud) volumeService(ctx context.Context) (*volume.Volumes, *volumestore.Store, func() error, error) {
+	st, done, err := c.volumeState.use(func() (*volumestore.Store, error) {
+		url, err := c.database("volume")
+		if err != nil {
+			return nil, err
+		}
+		return volumestore.Open(ctx, url)
+	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	st, err := volumestore.Open(ctx, url)
-	if err != nil {
-		return nil, nil, err
-	}
-	return volume.New(c.set.volume, volume.Deps{Store: st, Bus: c.bus, Images: c.volumeImages(), Clock: clock.System, Log: c.module("volume")}), st, nil
+	return volume.New(c.set.volume, volume.Deps{Store: st, Bus: c.bus, Images: c.volumeImages(), Clock: clock.System, Log: c.module("volume")}), st, done, nil
 }
 
 func (c *cloud) volumeImages() volume.Images {
@@ -37,7 +40,7 @@ func (c *cloud) volumeImages() volume.Images {
 
 // buildVolumeAPI is the volume service's HTTP door, with the relay of its casts.
 func (c *cloud) buildVolumeAPI(ctx context.Context) (service.Service, error) {
-	svc, st, err := c.volumeService(ctx)
+	svc, _, done, err := c.volumeService(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -52,28 +55,28 @@ func (c *cloud) buildVolumeAPI(ctx context.Context) (service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return closing(together(api, service.Func(svc.Relay)), st.Close), nil
+	return closing(together(api, service.Func(svc.Relay)), done), nil
 }
 
 // buildVolumeScheduler is cinder-scheduler.
 func (c *cloud) buildVolumeScheduler(ctx context.Context) (service.Service, error) {
-	svc, st, err := c.volumeService(ctx)
+	svc, st, done, err := c.volumeService(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := &manager.Scheduler{Host: c.set.def.Host, Volumes: svc, Store: st, Bus: c.bus, Log: c.module("volume.scheduler")}
-	return closing(s, st.Close), nil
+	return closing(s, done), nil
 }
 
 // buildVolumeManager is cinder-volume.
 func (c *cloud) buildVolumeManager(ctx context.Context) (service.Service, error) {
-	svc, st, err := c.volumeService(ctx)
+	svc, st, done, err := c.volumeService(ctx)
 	if err != nil {
 		return nil, err
 	}
 	d := volumeDriver(c.set, c.module("volume.driver"))
 	m := manager.New(c.set.def.Host, manager.Deps{Volumes: svc, Store: st, Images: c.volumeImages(), Driver: d, Bus: c.bus, Log: c.module("volume.manager")})
-	return closing(m, st.Close), nil
+	return closing(m, done), nil
 }
 
 func volumeDriver(s *settings, log *slog.Logger) volumedriver.Driver {
