@@ -79,7 +79,7 @@ func setTags(i *image.Image, tags []string) error {
 		return fault.New(fault.TooLarge, "The limit has been exceeded on the number of allowed image tags. Attempted: %d, Maximum: %d", len(tags), maxTags)
 	}
 	for _, t := range tags {
-		if t == "" || len(t) > maxName || strings.ContainsRune(t, 0) {
+		if t == "" || len(t) > maxName {
 			return invalid("%q is too short or too long for a tag", t)
 		}
 	}
@@ -95,7 +95,7 @@ func setProperty(i *image.Image, key string, value any) error {
 	if strings.HasPrefix(key, "os_glance") {
 		return fault.Forbiddenf("Attribute '%s' is reserved.", key)
 	}
-	if key == "" || len(key) > maxName || strings.ContainsRune(key, 0) || strings.ContainsRune(text, 0) {
+	if key == "" || len(key) > maxName {
 		return invalid("%q is no name of a property", key)
 	}
 	props := maps.Clone(i.Properties)
@@ -116,7 +116,7 @@ func setText(to *string, key string, value any, among []string) error {
 		*to = ""
 		return nil
 	}
-	if !ok || len(text) > maxName || strings.ContainsRune(text, 0) {
+	if !ok || len(text) > maxName {
 		return invalid("%v is not of type 'string' of at most %d characters (%s)", value, maxName, key)
 	}
 	if among != nil && !slices.Contains(among, text) {

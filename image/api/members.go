@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"nubo/image"
 	"nubo/internal/fault"
@@ -39,7 +38,7 @@ func (h *handler) addMember(w http.ResponseWriter, r *http.Request) error {
 	if err := httpx.Decode(r, &in); err != nil {
 		return err
 	}
-	if in.Member == "" || len(in.Member) > 64 || strings.ContainsRune(in.Member, 0) {
+	if in.Member == "" || len(in.Member) > 64 {
 		return fault.Invalidf("Expected a member in the form: {\"member\": \"image_id\"}")
 	}
 	m, err := h.svc.Share(r.Context(), httpx.Param(r, "image_id"), in.Member)

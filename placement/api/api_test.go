@@ -382,7 +382,7 @@ func TestIsolation(t *testing.T) {
 		} {
 			c.want(404, "GET", path, "")
 		}
-		c.want(200, "GET", "/allocations/%00", "", `{"allocations":{}}`)
+		c.want(404, "GET", "/allocations/%00", "")
 		c.want(400, "GET", "/resource_providers?name=%00", "")
 		c.want(400, "GET", "/traits?name=in:%00", "")
 		c.want(400, "POST", "/resource_providers", `{"name":"a\u0000"}`)

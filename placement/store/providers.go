@@ -23,9 +23,6 @@ func scanProvider(rows *sql.Rows) (p placement.Provider, err error) {
 
 // Provider implements placement.ProviderStore.
 func (s *Store) Provider(ctx context.Context, uuid string) (*placement.Provider, error) {
-	if strings.ContainsRune(uuid, 0) { // no database takes it
-		return nil, placement.ProviderNotFound(uuid)
-	}
 	var found *placement.Provider
 	err := s.query(ctx, func(rows *sql.Rows) error {
 		p, err := scanProvider(rows)
