@@ -210,6 +210,9 @@ func (a *API) serveErr(routes []*Route, w http.ResponseWriter, r *http.Request) 
 		defer cancel()
 	}
 	r = r.WithContext(ctx)
+	if err := checkURL(r.URL); err != nil {
+		return err
+	}
 	if err := a.ownProject(caller, st); err != nil {
 		return err
 	}
@@ -312,6 +315,9 @@ func (a *API) readBody(st *request, r *http.Request) error {
 	}
 	if n > a.BodyLimit {
 		return fault.New(fault.TooLarge, "Request is too large.")
+	}
+	if holdsNUL(buf.Bytes()) {
+		return fault.New(fault.Invalid, "%s", a.Dialect.Malformed)
 	}
 	st.body = buf.Bytes()
 	return nil

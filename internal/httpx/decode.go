@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
 
 	"nubo/internal/fault"
 )
@@ -65,6 +68,37 @@ func (a *API) validate(st *request, r *http.Request) error {
 	return err
 }
 
+// storable reports whether a database can keep a text: it is UTF-8 without
+// U+0000.
+func storable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
+// checkURL refuses what no id, name or filter can be. Nothing is found under
+// such a path; such a query is the client's mistake.
+func checkURL(u *url.URL) error {
+	if !storable(u.Path) {
+		return fault.NotFoundf("The resource could not be found.")
+	}
+	if q, err := url.QueryUnescape(u.RawQuery); err == nil && !storable(q) {
+		return fault.Invalidf("The query string holds characters that no text has.")
+	}
+	return nil
+}
+
+// holdsNUL reports whether a JSON document has U+0000 in a text. Backslashes
+// are in its texts only, and there each begins an escape (RFC 8259 §7).
+func holdsNUL(body []byte) bool {
+	for {
+		i := bytes.IndexByte(body, '\\')
+		if i < 0 {
+			return false
+		}
+		if bytes.HasPrefix(body[i+1:], []byte("u0000")) {
+			return true
+		}
+		body = body[min(i+2, len(body)):]
+	}
+}
+
 // parse reads exactly one JSON value, its numbers kept as written.
 func parse(body []byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -95,11 +129,15 @@ func actionOf(body []byte) (string, error) {
 }
 
 // Decode puts the request's JSON body into v. What does not fit v's types is
-// a fault in the service's words.
+// a fault in the service's words, and so is null, which json lets pass for
+// anything.
 func Decode(r *http.Request, v any) error {
 	st := requestOf(r.Context())
 	if err := st.api.readBody(st, r); err != nil {
 		return err
+	}
+	if bytes.Equal(bytes.TrimSpace(st.body), []byte("null")) {
+		return fault.New(fault.Invalid, "%s", st.api.Dialect.Malformed)
 	}
 	err := json.Unmarshal(st.body, v)
 	var wrong *json.UnmarshalTypeError

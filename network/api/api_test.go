@@ -272,8 +272,8 @@ func badBodies(t *testing.T, d *door) {
 	}
 	d.do(mine, "GET", "/v2.0/networks/%00", "", 404)
 	d.do(mine, "GET", "/v2.0/networks?marker=%ff", "", 400)
-	testx.Equal(t, len(d.do(mine, "GET", "/v2.0/networks?name=%00&tags=%00", "", 200)["networks"].([]any)), 0)
-	d.do(mine, "PUT", "/v2.0/networks/"+net+"/tags/%ff", "", 400)
+	d.do(mine, "GET", "/v2.0/networks?name=%00&tags=%00", "", 400)
+	d.do(mine, "PUT", "/v2.0/networks/"+net+"/tags/%ff", "", 404)
 	d.do(root, "PUT", "/v2.0/quotas/"+strings.Repeat("x", 65), `{"quota": {"port": 1}}`, 400)
 	testx.Equal(t, len(d.do(mine, "GET", "/v2.0/networks", "", 200)["networks"].([]any)), 1)
 	testx.Equal(t, d.do(mine, "GET", "/v2.0/networks/nope", "", 404).text("NeutronError", "message"), "Network nope could not be found.")
