@@ -3,6 +3,7 @@ package broker_test
 import (
 	"context"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -13,7 +14,13 @@ import (
 	"nubo/internal/testx"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(killChild); dir != "" {
+		brokerMain(dir)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // newBroker starts a broker that ends with the test.
 func newBroker(t testing.TB, cfg broker.Config) *broker.Broker {
