@@ -45,6 +45,8 @@ type cloud struct {
 	conductor *conductor.Conductor
 	dir       string
 	hosts     []string
+	size      int           // of a host, in servers
+	interval  time.Duration // between looks at what is to be recovered
 	agentCfg  agent.Config
 	wrap      func(host string, d driver.Driver) driver.Driver
 	sims      map[string]*simulated.Driver // of the agent that runs
@@ -63,18 +65,18 @@ func hosts(names ...string) option { return func(c *cloud) { c.hosts = names } }
 func newCloud(t testing.TB, options ...option) *cloud {
 	t.Helper()
 	c := &cloud{
-		t: t, world: newWorld(), dir: t.TempDir(), hosts: []string{"sim0"}, agentCfg: agent.DefaultConfig(),
+		t: t, world: newWorld(), dir: t.TempDir(), hosts: []string{"sim0"}, size: 16, interval: 50 * time.Millisecond, agentCfg: agent.DefaultConfig(),
 		wrap:  func(_ string, d driver.Driver) driver.Driver { return d },
 		parts: map[string]context.CancelFunc{}, running: map[string]chan struct{}{}, log: slog.New(slog.DiscardHandler),
 	}
 	if testing.Verbose() {
 		c.log = slog.New(slog.NewTextHandler(testWriter{t}, nil))
 	}
-	c.agentCfg.RecoveryInterval = 50 * time.Millisecond
 	c.agentCfg.ServicePatience = 2 * time.Second
 	for _, o := range options {
 		o(c)
 	}
+	c.agentCfg.RecoveryInterval = c.interval
 	c.store = store.New(dbtest.Open(t, store.Migrations, db.WithOutbox()))
 	c.ctx = auth.With(t.Context(), &auth.Context{UserID: "user", ProjectID: project, Roles: []string{"member", "reader"}, RequestID: "req-test"})
 	c.broker.Store(broker.New(broker.Config{Log: c.log}))
@@ -148,7 +150,7 @@ func (c *cloud) stop(name string) {
 
 func (c *cloud) startConductor() {
 	cfg := conductor.DefaultConfig()
-	cfg.RecoveryInterval, cfg.SchedulingPatience = 50*time.Millisecond, 2*time.Second
+	cfg.RecoveryInterval, cfg.SchedulingPatience = c.interval, 2*time.Second
 	c.conductor = conductor.New(cfg, conductor.Deps{
 		Store: c.store, Bus: c.bus, Placement: placementFake{c.world}, Network: networkFake{c.world}, Volume: volumeFake{c.world}, Log: c.log, Host: "controller",
 	})
@@ -168,7 +170,7 @@ func (c *cloud) startAgent() {
 	}
 	c.sims = map[string]*simulated.Driver{}
 	for _, name := range c.hosts {
-		sim := simulated.New(simulated.Config{Hostname: name, File: filepath.Join(c.dir, name), VCPUs: 8, MemoryMB: 8704, DiskGB: 100})
+		sim := simulated.New(simulated.Config{Hostname: name, File: filepath.Join(c.dir, name), VCPUs: c.size, MemoryMB: 512 * (c.size + 1), DiskGB: 10 * c.size})
 		c.sims[name] = sim
 		deps.Hosts = append(deps.Hosts, agent.Host{Name: name, Driver: c.wrap(name, sim)})
 	}

@@ -148,7 +148,7 @@ func TestAgentKilledWhileBuilding(t *testing.T) {
 			began := make(chan struct{}, 1)
 			var calm atomic.Bool
 			c := newCloud(t, func(c *cloud) {
-				c.agentCfg.RecoveryInterval = time.Hour // only what a start does
+				c.interval = time.Hour // only what a start does
 				c.spawning(func(ctx context.Context, _ string, s driver.Server) error {
 					if calm.Load() {
 						return nil
@@ -237,7 +237,7 @@ func TestForgottenGuestIsDestroyed(t *testing.T) {
 
 func TestGuestStopsByItself(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, func(c *cloud) { c.agentCfg.RecoveryInterval = time.Hour })
+	c := newCloud(t, func(c *cloud) { c.interval = time.Hour })
 	id := c.create().ID
 	c.await(id, compute.Active)
 	testx.NoErr(t, c.sims["sim0"].PowerOff(id))

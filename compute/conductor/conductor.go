@@ -95,8 +95,9 @@ type Conductor struct {
 	mu        sync.Mutex      // guards scheduling
 	scheduled map[string]bool // servers that are being scheduled here
 
+	sweepMu sync.Mutex // held by a sweep of orphans; guards suspects
 	// suspects are reserved attachments of no known server, and when each was
-	// first seen. Only the sweep of orphans uses it.
+	// first seen.
 	suspects map[string]time.Time
 }
 

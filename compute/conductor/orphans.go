@@ -45,6 +45,8 @@ func (c *Conductor) sweepAlways(ctx context.Context, served <-chan struct{}) {
 // server is written before anything is made for it, and its row outlives all:
 // what belongs to a deleted one is nobody's.
 func (c *Conductor) Sweep(ctx context.Context) error {
+	c.sweepMu.Lock()
+	defer c.sweepMu.Unlock()
 	return errors.Join(c.sweepAllocations(ctx), c.sweepPorts(ctx), c.sweepAttachments(ctx))
 }
 
