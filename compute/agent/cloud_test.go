@@ -72,7 +72,6 @@ func newCloud(t testing.TB, options ...option) *cloud {
 	if testing.Verbose() {
 		c.log = slog.New(slog.NewTextHandler(testWriter{t}, nil))
 	}
-	c.agentCfg.ServicePatience = 2 * time.Second
 	for _, o := range options {
 		o(c)
 	}
@@ -150,7 +149,7 @@ func (c *cloud) stop(name string) {
 
 func (c *cloud) startConductor() {
 	cfg := conductor.DefaultConfig()
-	cfg.RecoveryInterval, cfg.SchedulingPatience = c.interval, 2*time.Second
+	cfg.RecoveryInterval = c.interval
 	c.conductor = conductor.New(cfg, conductor.Deps{
 		Store: c.store, Bus: c.bus, Placement: placementFake{c.world}, Network: networkFake{c.world}, Volume: volumeFake{c.world}, Log: c.log, Host: "controller",
 	})

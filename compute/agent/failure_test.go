@@ -213,7 +213,7 @@ func TestServicesComeBack(t *testing.T) {
 	for _, service := range []string{"placement", "network"} {
 		t.Run(service, func(t *testing.T) {
 			t.Parallel()
-			c := newCloud(t, func(c *cloud) { c.agentCfg.ServicePatience = time.Minute })
+			c := newCloud(t)
 			c.world.setDown(service, true)
 			id := c.create(func(r *compute.CreateRequest) { r.NoNetwork, r.Networks = service == "network", nil }).ID
 			c.world.setDown(service, false)
