@@ -72,7 +72,10 @@ func TestIsolation(t *testing.T) {
 		t.Run(o.key(), func(t *testing.T) { s.with(t).strangers(o, bodies[o.key()]) })
 	}
 	t.Run("lists", func(t *testing.T) { s.with(t).lists(ops) })
-	for _, c := range s.reaches() {
+	testx.Equal(t, s.snapshot(ops), before)
+	reaches := s.reaches() // which share an image of A's with B
+	before = s.snapshot(ops)
+	for _, c := range reaches {
 		t.Run(c.name, func(t *testing.T) { s.with(t).refused(c) })
 	}
 	testx.Equal(t, s.snapshot(ops), before)

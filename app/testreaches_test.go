@@ -3,6 +3,7 @@ package app
 import (
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // reach is a request of B's member about something of his own, which names
@@ -10,13 +11,20 @@ import (
 type reach struct {
 	name string
 	call
-	ignored bool // the attribute has no meaning: the thing becomes B's
+	ignored bool   // the attribute has no meaning: the thing becomes B's
+	hides   string // B may ask, and is not told this
 }
 
 // refused fails unless a reach is answered as if the thing were not there.
 func (s *seed) refused(c reach) {
 	r := s.do(c.call)
 	s.quiet(c.who, r)
+	if c.hides != "" {
+		if r.status >= 300 || strings.Contains(string(r.body), c.hides) {
+			s.Errorf("%s; want it without %s", r, c.hides)
+		}
+		return
+	}
 	if c.ignored != (r.status < 300) || !c.ignored && !slices.Contains([]int{400, 401, 403, 404, 409}, r.status) {
 		s.Errorf("%s", r)
 	}
@@ -24,7 +32,7 @@ func (s *seed) refused(c reach) {
 
 func (s *seed) reaches() []reach {
 	var out []reach
-	for _, part := range [][]reach{s.networkReaches(), s.computeReaches(), s.otherReaches()} {
+	for _, part := range [][]reach{s.networkReaches(), s.computeReaches(), s.sharedReaches(), s.otherReaches()} {
 		out = append(out, part...)
 	}
 	for i := range out {
@@ -120,6 +128,37 @@ func (s *seed) computeReaches() []reach {
 		get("servers/detail?all_tenants=1"), get("limits?tenant_id=" + s.aMember.project), get(s.aMember.project + "/servers"),
 		get("servers/" + s.bServer + "/os-volume_attachments/" + s.value("volume", "volume_id")),
 		get("servers/" + s.bServer + "/os-interface/" + s.value("compute", "port_id")),
+	}
+}
+
+// sharedReaches are about what B sees and does not own.
+func (s *seed) sharedReaches() []reach {
+	send := func(name, service, method, path string, body any) reach {
+		return reach{name: name, call: call{service: service, method: method, path: path, body: body}}
+	}
+	image := "/v2/images/" + s.id(s.aMember, "image", "/v2/images", obj{"disk_format": "raw", "container_format": "bare", "visibility": "shared"}, "id")
+	for _, project := range []string{s.bMember.project, s.nobody} {
+		s.must(s.aMember, "image", "POST", image+"/members", obj{"member": project})
+	}
+	rename := send("a shared image's name", "image", "PATCH", image, arr{obj{"op": "replace", "path": "/name", "value": "reach"}})
+	rename.header = map[string]string{"Content-Type": "application/openstack-images-v2.1-json-patch"}
+	upload := send("a shared image's bytes", "image", "PUT", image+"/file", []byte("reach"))
+	upload.header = map[string]string{"Content-Type": "application/octet-stream"}
+	members := send("a shared image's members", "image", "GET", image+"/members", nil)
+	members.hides = s.nobody
+	return []reach{
+		members, rename, upload,
+		send("another member of a shared image", "image", "GET", image+"/members/"+s.nobody, nil),
+		send("another member's answer", "image", "PUT", image+"/members/"+s.nobody, obj{"status": "accepted"}),
+		send("another member away", "image", "DELETE", image+"/members/"+s.nobody, nil),
+		send("sharing further", "image", "POST", image+"/members", obj{"member": absent}),
+		send("a shared image's tag", "image", "PUT", image+"/tags/reach", nil),
+		send("a shared image shut", "image", "POST", image+"/actions/deactivate", nil),
+		send("a shared image away", "image", "DELETE", image, nil),
+		send("the external network's name", "network", "PUT", "/v2.0/networks/"+s.external, obj{"network": obj{"name": "reach"}}),
+		send("the external network's tag", "network", "PUT", "/v2.0/networks/"+s.external+"/tags/reach", nil),
+		send("the external network away", "network", "DELETE", "/v2.0/networks/"+s.external, nil),
+		send("a public flavor away", "compute", "DELETE", "/v2.1/flavors/"+s.roomy, nil),
 	}
 }
 
