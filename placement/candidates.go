@@ -6,44 +6,18 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"nubo/internal/fault"
 )
 
-// Node is a provider as the search for candidates sees it.
-type Node struct {
-	UUID, ParentUUID, RootUUID string
-
-	Inventories []Inventory
-	Traits      []string // nil unless asked for
-	Aggregates  []string // nil unless asked for
+// need is an amount of one class.
+type need struct {
+	class  string
+	amount int64
 }
-
-func (n *Node) inventory(class string) *Inventory { return findInventory(n.Inventories, class) }
 
 // fits reports whether the node has that much left.
-func (n *Node) fits(class string, amount int64) bool {
-	i := n.inventory(class)
-	return i != nil && i.Accepts(amount) && i.Used+amount <= i.Capacity()
-}
-
-// RootQuery narrows down the trees in which candidates may be. Each part is
-// something that a tree with a candidate has; a tree that has all of it need
-// not have one.
-type RootQuery struct {
-	Needs    map[string]int64 // some provider of the tree has that much left
-	Traits   [][]string       // of each set, some provider has one
-	MemberOf [][]string       // of each set, some provider is in one
-	Root     Filter           // what the root itself has; only traits
-	In       []string         // only these trees; nil for all
-}
-
-// CandidateStore finds trees of providers.
-type CandidateStore interface {
-	// CandidateRoots gives the uuids of the trees' roots, in order.
-	CandidateRoots(ctx context.Context, q RootQuery) ([]string, error)
-	// Nodes gives all providers of the trees, root by root in order.
-	Nodes(ctx context.Context, roots []string, traits, aggregates bool) ([]Node, error)
+func (n *Node) fits(want need) bool {
+	i := findInventory(n.Inventories, want.class)
+	return i != nil && i.Accepts(want.amount) && i.Used+want.amount <= i.Capacity()
 }
 
 // Candidate is one way to serve a request: what to allocate, and which
@@ -57,17 +31,14 @@ type Candidate struct {
 // them: those that are used or, if trees may be used, all of their trees.
 type Candidates struct {
 	Candidates []Candidate
-	Nodes      []Node
+	Nodes      []*Node
 }
-
-// treesAtOnce is how many trees are read before they are searched; a limit
-// that the first of them reach spares the others.
-const treesAtOnce = 256
 
 // maxOptions bounds the ways to spread one group over one tree.
 const maxOptions = 100_000
 
-// Candidates finds where a request fits.
+// Candidates finds where a request fits, tree by tree in the order of the
+// roots' uuids.
 func (s *Service) Candidates(ctx context.Context, q CandidateQuery) (*Candidates, error) {
 	if err := q.Check(); err != nil {
 		return nil, err
@@ -79,75 +50,45 @@ func (s *Service) Candidates(ctx context.Context, q CandidateQuery) (*Candidates
 	if q.Limit > 0 {
 		limit = min(limit, q.Limit)
 	}
-	out := &Candidates{}
-	narrow := narrowed(&q)
-	possible, err := s.inTrees(ctx, &q, &narrow)
-	if err != nil || !possible {
-		return out, err
-	}
-	roots, err := s.store.CandidateRoots(ctx, narrow)
+	nodes, err := s.nodes.all(ctx, s.store)
 	if err != nil {
 		return nil, err
 	}
-	traits := q.WithTraits || len(narrow.Traits) > 0 || slices.ContainsFunc(q.Groups, func(g Group) bool { return len(g.Forbidden) > 0 })
-	aggregates := slices.ContainsFunc(q.Groups, func(g Group) bool { return len(g.MemberOf)+len(g.ForbiddenAggs) > 0 })
-	for chunk := range slices.Chunk(roots, treesAtOnce) {
-		nodes, err := s.store.Nodes(ctx, chunk, traits, aggregates)
-		if err != nil {
-			return nil, err
+	out := &Candidates{}
+	plan := planOf(&q)
+	for len(nodes) > 0 && len(out.Candidates) < limit {
+		n := 1
+		for n < len(nodes) && nodes[n].RootUUID == nodes[0].RootUUID {
+			n++
 		}
-		for len(nodes) > 0 && len(out.Candidates) < limit {
-			n := 1
-			for n < len(nodes) && nodes[n].RootUUID == nodes[0].RootUUID {
-				n++
-			}
-			search := &search{ctx: ctx, q: &q, tree: nodes[:n:n], limit: limit - len(out.Candidates)}
+		search := &search{ctx: ctx, plan: plan, tree: nodes[:n:n], limit: limit - len(out.Candidates)}
+		if search.possible() {
 			search.run()
 			out.add(search)
-			nodes = nodes[n:]
 		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
+		nodes = nodes[n:]
 	}
-	return out, nil
+	return out, ctx.Err()
 }
 
-// narrowed says what every tree with a candidate has.
-func narrowed(q *CandidateQuery) RootQuery {
-	r := RootQuery{Needs: map[string]int64{}, Root: q.Root}
-	for _, g := range q.Groups {
-		for class, amount := range g.Resources {
-			if least, ok := r.Needs[class]; !ok || amount < least {
-				r.Needs[class] = amount
+// plan is a request, prepared for many trees.
+type plan struct {
+	*CandidateQuery
+	needs [][]need         // of each group, in the order of the classes
+	least map[string]int64 // of each class, the smallest amount
+}
+
+func planOf(q *CandidateQuery) *plan {
+	p := &plan{CandidateQuery: q, needs: make([][]need, len(q.Groups)), least: map[string]int64{}}
+	for i, g := range q.Groups {
+		for _, class := range slices.Sorted(maps.Keys(g.Resources)) {
+			p.needs[i] = append(p.needs[i], need{class, g.Resources[class]})
+			if least, ok := p.least[class]; !ok || g.Resources[class] < least {
+				p.least[class] = g.Resources[class]
 			}
 		}
-		r.Traits = append(r.Traits, g.Required...)
-		r.MemberOf = append(r.MemberOf, g.MemberOf...)
 	}
-	return r
-}
-
-// inTrees resolves in_tree: all groups are served by one tree, so that two
-// different ones leave nothing.
-func (s *Service) inTrees(ctx context.Context, q *CandidateQuery, r *RootQuery) (bool, error) {
-	for _, g := range q.Groups {
-		if g.InTree == "" {
-			continue
-		}
-		p, err := s.store.Provider(ctx, g.InTree)
-		if fault.Is(err, fault.NotFound) {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		if r.In != nil && r.In[0] != p.RootUUID {
-			return false, nil
-		}
-		r.In = []string{p.RootUUID}
-	}
-	return true, nil
+	return p
 }
 
 // add takes over what one tree has given.
@@ -157,7 +98,7 @@ func (c *Candidates) add(s *search) {
 	}
 	c.Candidates = append(c.Candidates, s.found...)
 	for _, n := range s.tree {
-		if s.q.Nested || slices.ContainsFunc(s.found, func(f Candidate) bool { return f.uses(n.UUID) }) {
+		if s.plan.Nested || slices.ContainsFunc(s.found, func(f Candidate) bool { return f.uses(n.UUID) }) {
 			c.Nodes = append(c.Nodes, n)
 		}
 	}
@@ -170,8 +111,8 @@ func (c *Candidate) uses(provider string) bool {
 // search looks for candidates in one tree.
 type search struct {
 	ctx   context.Context
-	q     *CandidateQuery
-	tree  []Node // the root is among them
+	plan  *plan
+	tree  []*Node // the root is among them
 	limit int
 
 	found []Candidate
@@ -179,11 +120,34 @@ type search struct {
 	steps int
 }
 
+// root is the tree's root; nil while it is being deleted.
+func (s *search) root() *Node { return s.node(s.tree[0].RootUUID) }
+
+// possible turns most trees away at once: each class must be left somewhere
+// in the tree, the root must be as asked, and all groups are served by one
+// tree, that of in_tree.
+func (s *search) possible() bool {
+	for class, amount := range s.plan.least {
+		if !slices.ContainsFunc(s.tree, func(n *Node) bool { return n.fits(need{class, amount}) }) {
+			return false
+		}
+	}
+	for _, g := range s.plan.Groups {
+		if g.InTree != "" && s.node(g.InTree) == nil {
+			return false
+		}
+	}
+	if f := s.plan.Root; len(f.Required)+len(f.Forbidden) > 0 {
+		root := s.root()
+		return root != nil && hasAll(root.Traits, f.Required) && !hasAny(root.Traits, f.Forbidden)
+	}
+	return true
+}
+
 // part is one node's share in serving a group.
 type part struct {
-	node   int
-	class  string
-	amount int64
+	node int
+	need
 }
 
 // option is one way to serve one group.
@@ -193,13 +157,12 @@ type option struct {
 }
 
 func (s *search) run() {
-	options := make([][]option, len(s.q.Groups))
-	for i := range s.q.Groups {
-		g := &s.q.Groups[i]
-		if g.Suffix == "" {
-			options[i] = s.spread(g)
+	options := make([][]option, len(s.plan.Groups))
+	for i := range s.plan.Groups {
+		if s.plan.Groups[i].Suffix == "" {
+			options[i] = s.spread(i)
 		} else {
-			options[i] = s.single(g)
+			options[i] = s.single(i)
 		}
 		if len(options[i]) == 0 {
 			return
@@ -218,21 +181,21 @@ func (s *search) done() bool {
 }
 
 // single gives the nodes that serve a whole group alone.
-func (s *search) single(g *Group) []option {
+func (s *search) single(group int) []option {
+	g := &s.plan.Groups[group]
 	var out []option
 nodes:
-	for i := range s.tree {
-		n := &s.tree[i]
+	for i, n := range s.tree {
 		if !hasAll(n.Traits, g.Required) || hasAny(n.Traits, g.Forbidden) ||
 			!hasAll(n.Aggregates, g.MemberOf) || hasAny(n.Aggregates, g.ForbiddenAggs) {
 			continue
 		}
 		o := option{nodes: []int{i}}
-		for _, class := range slices.Sorted(maps.Keys(g.Resources)) {
-			if !n.fits(class, g.Resources[class]) {
+		for _, want := range s.plan.needs[group] {
+			if !n.fits(want) {
 				continue nodes
 			}
-			o.parts = append(o.parts, part{i, class, g.Resources[class]})
+			o.parts = append(o.parts, part{i, want})
 		}
 		out = append(out, o)
 	}
@@ -242,13 +205,9 @@ nodes:
 // spread gives the ways to serve a group by any nodes of the tree, each class
 // by one. The nodes have the required traits together. A root lends its
 // aggregates to its whole tree.
-func (s *search) spread(g *Group) []option {
-	var root *Node
-	for i := range s.tree {
-		if s.tree[i].UUID == s.tree[i].RootUUID {
-			root = &s.tree[i]
-		}
-	}
+func (s *search) spread(group int) []option {
+	g, needs := &s.plan.Groups[group], s.plan.needs[group]
+	root := s.root()
 	allowed := func(n *Node) bool {
 		aggregates := n.Aggregates
 		if root != nil && root != n {
@@ -256,30 +215,29 @@ func (s *search) spread(g *Group) []option {
 		}
 		return !hasAny(n.Traits, g.Forbidden) && hasAll(aggregates, g.MemberOf) && !hasAny(aggregates, g.ForbiddenAggs)
 	}
-	classes := slices.Sorted(maps.Keys(g.Resources))
 	var out []option
-	var walk func(c int, parts []part)
-	walk = func(c int, parts []part) {
+	var walk func(parts []part)
+	walk = func(parts []part) {
 		if s.done() || len(out) >= maxOptions {
 			return
 		}
-		if c == len(classes) {
+		if len(parts) == len(needs) {
 			if o := (option{parts: slices.Clone(parts), nodes: nodesOf(parts)}); s.together(o.nodes, g.Required) {
 				out = append(out, o)
 			}
 			return
 		}
-		for i := range s.tree {
-			n := &s.tree[i]
-			if !s.q.Nested && len(parts) > 0 && parts[0].node != i {
+		want := needs[len(parts)]
+		for i, n := range s.tree {
+			if !s.plan.Nested && len(parts) > 0 && parts[0].node != i {
 				continue
 			}
-			if n.fits(classes[c], g.Resources[classes[c]]) && allowed(n) {
-				walk(c+1, append(parts, part{i, classes[c], g.Resources[classes[c]]}))
+			if n.fits(want) && allowed(n) {
+				walk(append(parts, part{i, want}))
 			}
 		}
 	}
-	walk(0, make([]part, 0, len(classes)))
+	walk(make([]part, 0, len(needs)))
 	return out
 }
 
@@ -302,9 +260,9 @@ func (s *search) combine(options [][]option, chosen []option) {
 		s.accept(chosen)
 		return
 	}
-	g := &s.q.Groups[len(chosen)]
+	g := &s.plan.Groups[len(chosen)]
 	for _, o := range options[len(chosen)] {
-		if s.q.Isolate && g.Suffix != "" && s.taken(chosen, o.nodes[0]) {
+		if s.plan.Isolate && g.Suffix != "" && s.taken(chosen, o.nodes[0]) {
 			continue
 		}
 		s.combine(options, append(chosen, o))
@@ -314,7 +272,7 @@ func (s *search) combine(options [][]option, chosen []option) {
 // taken reports whether a group with a suffix is served by the node already.
 func (s *search) taken(chosen []option, node int) bool {
 	for i, o := range chosen {
-		if s.q.Groups[i].Suffix != "" && len(s.q.Groups[i].Resources) > 0 && o.nodes[0] == node {
+		if s.plan.Groups[i].Suffix != "" && len(s.plan.Groups[i].Resources) > 0 && o.nodes[0] == node {
 			return true
 		}
 	}
@@ -330,7 +288,7 @@ func (s *search) accept(chosen []option) {
 			sums[Slot{s.tree[p.node].UUID, p.class}] += p.amount
 		}
 		for _, n := range o.nodes {
-			c.Mappings[s.q.Groups[i].Suffix] = append(c.Mappings[s.q.Groups[i].Suffix], s.tree[n].UUID)
+			c.Mappings[s.plan.Groups[i].Suffix] = append(c.Mappings[s.plan.Groups[i].Suffix], s.tree[n].UUID)
 		}
 	}
 	for slot, amount := range sums {
@@ -339,7 +297,7 @@ func (s *search) accept(chosen []option) {
 	slices.SortFunc(c.Allocations, func(a, b Allocation) int {
 		return cmp.Or(strings.Compare(a.Provider, b.Provider), strings.Compare(a.ResourceClass, b.ResourceClass))
 	})
-	if !s.q.Nested && c.Allocations[0].Provider != c.Allocations[len(c.Allocations)-1].Provider {
+	if !s.plan.Nested && c.Allocations[0].Provider != c.Allocations[len(c.Allocations)-1].Provider {
 		return
 	}
 	if len(chosen) > 1 && !s.fit(c.Allocations) || !s.subtrees(chosen) {
@@ -359,7 +317,7 @@ func (s *search) accept(chosen []option) {
 func (s *search) fit(allocations []Allocation) bool {
 	for _, a := range allocations {
 		n := s.node(a.Provider)
-		i := n.inventory(a.ResourceClass)
+		i := findInventory(n.Inventories, a.ResourceClass)
 		if i.Used+a.Amount > i.Capacity() || a.Amount > i.MaxUnit {
 			return false
 		}
@@ -368,19 +326,19 @@ func (s *search) fit(allocations []Allocation) bool {
 }
 
 func (s *search) node(uuid string) *Node {
-	i := slices.IndexFunc(s.tree, func(n Node) bool { return n.UUID == uuid })
+	i := slices.IndexFunc(s.tree, func(n *Node) bool { return n.UUID == uuid })
 	if i < 0 {
 		return nil
 	}
-	return &s.tree[i]
+	return s.tree[i]
 }
 
 // subtrees checks that of each set's nodes one is above all others.
 func (s *search) subtrees(chosen []option) bool {
-	for _, set := range s.q.SameSubtree {
+	for _, set := range s.plan.SameSubtree {
 		var nodes []string
 		for i, o := range chosen {
-			if slices.Contains(set, s.q.Groups[i].Suffix) {
+			if slices.Contains(set, s.plan.Groups[i].Suffix) {
 				nodes = append(nodes, s.tree[o.nodes[0]].UUID)
 			}
 		}

@@ -32,8 +32,6 @@ type CandidateQuery struct {
 
 	// Nested allows one tree to serve with several providers.
 	Nested bool
-	// WithTraits has the providers' traits read even if none is asked for.
-	WithTraits bool
 }
 
 // Check refuses what makes no sense.

@@ -24,6 +24,7 @@ type Service struct {
 	cfg   Config
 	store Store
 	clock clock.Clock
+	nodes nodes
 }
 
 // New makes the service.

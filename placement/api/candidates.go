@@ -44,7 +44,7 @@ func (h *handler) listCandidates(w http.ResponseWriter, r *http.Request) error {
 
 // parseCandidates reads the query string.
 func parseCandidates(r *http.Request) (placement.CandidateQuery, error) {
-	out := placement.CandidateQuery{Nested: since(r, 29), WithTraits: since(r, 17)}
+	out := placement.CandidateQuery{Nested: since(r, 29)}
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return out, fault.Invalidf("Invalid query string parameters: %s", err)
@@ -147,7 +147,7 @@ func viewCandidates(r *http.Request, q *placement.CandidateQuery, found *placeme
 	v.add(`], "provider_summaries": {`)
 	for i := range found.Nodes {
 		v.sep(i)
-		v.node(&found.Nodes[i])
+		v.node(found.Nodes[i])
 	}
 	v.add("}}")
 	return v.b

@@ -87,7 +87,7 @@ func (s *Store) AddUsed(ctx context.Context, deltas []placement.SlotDelta, touch
 	if len(touched) == 0 {
 		return nil
 	}
-	_, err := s.exec(ctx, "UPDATE resource_providers SET generation = generation + 1, updated_at = ? WHERE uuid IN (?)", db.Micro(now), bun.List(touched))
+	_, err := s.exec(ctx, "UPDATE resource_providers SET version = version + 1, generation = generation + 1, updated_at = ? WHERE uuid IN (?)", db.Micro(now), bun.List(touched))
 	return err
 }
 

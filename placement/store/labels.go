@@ -30,6 +30,7 @@ func (s *Store) RenameClass(ctx context.Context, name, to string) error {
 		"UPDATE resource_classes SET name = ?1 WHERE name = ?0",
 		`INSERT INTO inventories SELECT provider_uuid, ?1, total, reserved, min_unit, max_unit, step_size, allocation_ratio, capacity, used, updated_at
 			FROM inventories WHERE resource_class = ?0`,
+		"UPDATE resource_providers SET version = version + 1 WHERE uuid IN (SELECT provider_uuid FROM inventories WHERE resource_class = ?0)",
 		"UPDATE allocations SET resource_class = ?1 WHERE resource_class = ?0",
 		"DELETE FROM inventories WHERE resource_class = ?0",
 	} {

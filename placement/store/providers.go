@@ -101,13 +101,15 @@ func (s *Store) Providers(ctx context.Context, q placement.ProviderQuery) ([]pla
 	return list, err
 }
 
-// InsertProvider implements placement.ProviderStore.
+// InsertProvider implements placement.ProviderStore. The version begins with
+// the time, so that a provider made anew under a uuid has a higher one than
+// the old.
 func (s *Store) InsertProvider(ctx context.Context, p *placement.Provider) (string, error) {
 	if taken, err := s.taken(ctx, p, true); taken != "" || err != nil {
 		return taken, err
 	}
-	_, err := s.exec(ctx, "INSERT INTO resource_providers VALUES (?, ?, ?, ?, ?, ?, ?)",
-		p.UUID, p.Name, p.Generation, p.ParentUUID, p.RootUUID, db.Micro(p.CreatedAt), db.Micro(p.UpdatedAt))
+	_, err := s.exec(ctx, "INSERT INTO resource_providers (uuid, name, generation, parent_uuid, root_uuid, created_at, updated_at, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		p.UUID, p.Name, p.Generation, p.ParentUUID, p.RootUUID, db.Micro(p.CreatedAt), db.Micro(p.UpdatedAt), db.NextSeq())
 	return "", err
 }
 
@@ -134,7 +136,7 @@ func (s *Store) UpdateProvider(ctx context.Context, p *placement.Provider) (stri
 	if taken, err := s.taken(ctx, p, false); taken != "" || err != nil {
 		return taken, err
 	}
-	_, err := s.exec(ctx, "UPDATE resource_providers SET name = ?, parent_uuid = ?, root_uuid = ?, updated_at = ? WHERE uuid = ?",
+	_, err := s.exec(ctx, "UPDATE resource_providers SET version = version + 1, name = ?, parent_uuid = ?, root_uuid = ?, updated_at = ? WHERE uuid = ?",
 		p.Name, p.ParentUUID, p.RootUUID, db.Micro(p.UpdatedAt), p.UUID)
 	return "", err
 }
@@ -147,7 +149,7 @@ func (s *Store) DeleteProvider(ctx context.Context, uuid string) error {
 
 // Bump implements placement.ProviderStore.
 func (s *Store) Bump(ctx context.Context, uuid string, generation int64, now time.Time) error {
-	n, err := s.exec(ctx, "UPDATE resource_providers SET generation = generation + 1, updated_at = ? WHERE uuid = ? AND generation = ?",
+	n, err := s.exec(ctx, "UPDATE resource_providers SET version = version + 1, generation = generation + 1, updated_at = ? WHERE uuid = ? AND generation = ?",
 		db.Micro(now), uuid, generation)
 	if err == nil && n == 0 {
 		return placement.GenerationConflict()
