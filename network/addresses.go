@@ -101,8 +101,10 @@ func defaultPools(p netip.Prefix, gateway netip.Addr) []pool {
 	return out
 }
 
-// candidates draws up to n different addresses of the pools.
-func candidates(pools []pool, n int) []netip.Addr {
+// candidates draws up to n different addresses of the first window ones of
+// the pools.
+func candidates(pools []pool, n int, window uint64) []netip.Addr {
+	pools = cutPools(pools, window)
 	var total uint64
 	for _, p := range pools {
 		total += p.size()
@@ -128,6 +130,24 @@ func candidates(pools []pool, n int) []netip.Addr {
 			}
 			k -= p.size()
 		}
+	}
+	return out
+}
+
+// cutPools are the first so many addresses of the pools.
+func cutPools(pools []pool, window uint64) []pool {
+	var out []pool
+	for _, p := range pools {
+		if window == 0 {
+			break
+		}
+		if size := p.size(); size > window {
+			p.last = offset(p.first, window-1)
+			window = 0
+		} else {
+			window -= size
+		}
+		out = append(out, p)
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package network
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -58,7 +59,7 @@ func TestCandidatesAreOfThePools(t *testing.T) {
 			}
 			pools = append(pools, pool{a, b})
 		}
-		drawn := candidates(pools, probes)
+		drawn := candidates(pools, probes, 1<<62)
 		if len(drawn) == 0 {
 			t.Fatal("no candidates")
 		}
@@ -77,8 +78,25 @@ func TestCandidatesAreOfThePools(t *testing.T) {
 func TestEveryAddressOfASmallPoolIsACandidate(t *testing.T) {
 	t.Parallel()
 	p := pool{netip.MustParseAddr("10.0.0.250"), netip.MustParseAddr("10.0.1.2")}
-	testx.Equal(t, len(candidates([]pool{p}, probes)), 9)
+	testx.Equal(t, len(candidates([]pool{p}, probes, 1<<62)), 9)
 	taken := map[string]bool{"10.0.0.250": true, "10.0.0.251": true}
 	a, ok := firstFree([]pool{p}, taken)
 	testx.Equal(t, fmt.Sprint(a, ok), "10.0.0.252 true")
+}
+
+// TestWindow draws of the beginning only, across pools.
+func TestWindow(t *testing.T) {
+	t.Parallel()
+	pools := []pool{
+		{netip.MustParseAddr("10.0.0.10"), netip.MustParseAddr("10.0.0.11")},
+		{netip.MustParseAddr("10.0.0.20"), netip.MustParseAddr("10.0.0.90")},
+	}
+	want := []netip.Addr{pools[0].first, pools[0].last, pools[1].first}
+	for range 50 {
+		for _, a := range candidates(pools, probes, 3) {
+			if !slices.Contains(want, a) {
+				t.Fatalf("drew %s", a)
+			}
+		}
+	}
 }

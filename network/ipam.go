@@ -137,11 +137,19 @@ func (s *Service) checkFree(ctx context.Context, sub *Subnet, ip netip.Addr) err
 	return err
 }
 
+// firstWindow is how many addresses of a subnet's beginning new ones are drawn
+// of, as Neutron does; it grows as the subnet fills.
+const firstWindow = 100
+
 // freeAddress draws a free address of the subnet's pools, the zero Addr if
 // there is none. mine are being given out in the same transaction.
 func (s *Service) freeAddress(ctx context.Context, sub *Subnet, mine []FixedIP) (netip.Addr, error) {
 	pools := sub.pools()
-	drawn := candidates(pools, probes)
+	window := uint64(firstWindow)
+	if w, ok := s.windows.Load(sub.ID); ok {
+		window = w.(uint64)
+	}
+	drawn := candidates(pools, probes, window)
 	texts := make([]string, len(drawn))
 	for i, a := range drawn {
 		texts[i] = a.String()
@@ -160,6 +168,9 @@ func (s *Service) freeAddress(ctx context.Context, sub *Subnet, mine []FixedIP) 
 		if !slices.Contains(taken, text) {
 			return drawn[i], nil
 		}
+	}
+	if window < 1<<62 {
+		s.windows.Store(sub.ID, 2*window)
 	}
 	all, err := s.store.AddressesTaken(ctx, sub.ID, nil)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"nubo/internal/auth"
@@ -75,6 +76,7 @@ type Service struct {
 	quotas *quota.Engine
 
 	vniLow, vniHigh int
+	windows         sync.Map // subnet id → how many addresses to draw of, see freeAddress
 	views           viewCache
 	eventWake       chan struct{} // holds a token when a commit here added events
 }
