@@ -93,9 +93,9 @@ func wrong(s *compute.Server, guest driver.PowerState, there bool) bool {
 
 // mend finishes what was begun with a server.
 func (h *host) mend(ctx context.Context, id string, booted bool) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+	// It may turn out to be a build, which a deletion ends; nothing else is.
+	building, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	// It may turn out to be a build, which a deletion ends.
 	w := &work{build: true, cancel: cancel, done: make(chan struct{})}
 	if h.enter(id, w) != nil {
 		return nil
@@ -110,7 +110,7 @@ func (h *host) mend(ctx context.Context, id string, booted bool) error {
 		err = h.terminate(ctx, s, compute.ServerArgs{})
 	case s.State == compute.Building:
 		h.log.InfoContext(ctx, "an interrupted build goes on", "server", id, "host", h.name, "task_state", task)
-		err = h.build(ctx, compute.BuildArgs{Server: s, Attempt: s.Attempts}, true)
+		err = h.build(building, compute.BuildArgs{Server: s, Attempt: s.Attempts}, true)
 	case task == compute.PoweringOn:
 		err = h.start(ctx, s, compute.ServerArgs{})
 	case task == compute.PoweringOff:
