@@ -108,7 +108,6 @@ type segment struct {
 	before int64 // where the records of the segment before end
 	file   File  // nil until the writer has made it
 	space  int64 // to set aside
-	filled int64 // up to where the disk has seen data; the writer's own
 	size   int64 // up to the end of the records, once there will be no more
 	// places is how many messages were entered here, live how many of them
 	// are still needed.

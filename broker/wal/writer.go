@@ -63,35 +63,11 @@ func (l *Log) writeChunks(chunks []chunk) error {
 		if _, err := c.seg.file.WriteAt(c.data, c.off); err != nil {
 			return fmt.Errorf("write segment %016x: %w", c.seg.number, err)
 		}
-		if err := c.seg.fill(c.off + int64(len(c.data))); err != nil {
-			return fmt.Errorf("fill segment %016x: %w", c.seg.number, err)
-		}
 		if i+1 < len(chunks) { // a segment is complete: what comes later may say so
 			if err := c.seg.file.Datasync(); err != nil {
 				return fmt.Errorf("sync segment %016x: %w", c.seg.number, err)
 			}
 		}
-	}
-	return nil
-}
-
-// zeros is what fill writes at a time.
-var zeros [256 << 10]byte
-
-// fill writes zeros ahead of small batches. A file system notes the first
-// write to space that was only set aside, and every sync would have to wait
-// for that; large batches are bound by the disk's speed anyway.
-func (s *segment) fill(end int64) error {
-	small := end-s.filled < int64(len(zeros))/4
-	if end <= s.filled {
-		return nil
-	}
-	s.filled = end
-	if n := min(int64(len(zeros)), s.space-end); small && n > 0 {
-		if _, err := s.file.WriteAt(zeros[:n], end); err != nil {
-			return err
-		}
-		s.filled += n
 	}
 	return nil
 }
@@ -136,9 +112,6 @@ func (l *Log) openSegment(s *segment) error {
 	if err != nil {
 		f.Close()
 		return fmt.Errorf("make segment %s: %w", name, err)
-	}
-	if free != "" {
-		s.filled = size
 	}
 	l.mu.Lock()
 	s.file = f

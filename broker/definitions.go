@@ -1,0 +1,424 @@
+package broker
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"nubo/amqp"
+	"nubo/broker/policy"
+	"nubo/broker/queue"
+	"nubo/broker/user"
+	"nubo/broker/vhost"
+)
+
+// Definitions are a broker's definitions in the form of RabbitMQ's export.
+type Definitions struct {
+	RabbitVersion    string               `json:"rabbit_version,omitempty"`
+	RabbitMQVersion  string               `json:"rabbitmq_version,omitempty"`
+	ProductName      string               `json:"product_name,omitempty"`
+	ProductVersion   string               `json:"product_version,omitempty"`
+	Users            []UserDef            `json:"users,omitempty"`
+	VHosts           []VHostDef           `json:"vhosts,omitempty"`
+	Permissions      []PermissionDef      `json:"permissions,omitempty"`
+	TopicPermissions []TopicPermissionDef `json:"topic_permissions,omitempty"`
+	Parameters       []ParameterDef       `json:"parameters"`
+	Policies         []PolicyDef          `json:"policies"`
+	Queues           []QueueDef           `json:"queues"`
+	Exchanges        []ExchangeDef        `json:"exchanges"`
+	Bindings         []BindingDef         `json:"bindings"`
+}
+
+// UserDef is a user. RabbitMQ before 3.9 wrote the tags as one string.
+type UserDef struct {
+	Name             string           `json:"name"`
+	PasswordHash     string           `json:"password_hash"`
+	HashingAlgorithm string           `json:"hashing_algorithm"`
+	Tags             Tags             `json:"tags"`
+	Limits           map[string]int64 `json:"limits"`
+}
+
+// Tags are a list, or one string with commas.
+type Tags []string
+
+// UnmarshalJSON takes both forms.
+func (t *Tags) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) == nil {
+		*t = nil
+		for tag := range strings.SplitSeq(s, ",") {
+			if tag = strings.TrimSpace(tag); tag != "" {
+				*t = append(*t, tag)
+			}
+		}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(t))
+}
+
+// VHostDef is a virtual host.
+type VHostDef struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	Tags        Tags   `json:"tags,omitempty"`
+}
+
+// PermissionDef is one set of permissions.
+type PermissionDef struct {
+	User      string `json:"user"`
+	VHost     string `json:"vhost"`
+	Configure string `json:"configure"`
+	Write     string `json:"write"`
+	Read      string `json:"read"`
+}
+
+// TopicPermissionDef is one set of topic permissions.
+type TopicPermissionDef struct {
+	User     string `json:"user"`
+	VHost    string `json:"vhost"`
+	Exchange string `json:"exchange"`
+	Write    string `json:"write"`
+	Read     string `json:"read"`
+}
+
+// ParameterDef is a runtime parameter: an operator policy or a virtual host's
+// limits.
+type ParameterDef struct {
+	Component string          `json:"component"`
+	VHost     string          `json:"vhost"`
+	Name      string          `json:"name"`
+	Value     json.RawMessage `json:"value"`
+}
+
+// PolicyDef is a policy.
+type PolicyDef struct {
+	VHost      string `json:"vhost,omitempty"`
+	Name       string `json:"name,omitempty"`
+	Pattern    string `json:"pattern"`
+	ApplyTo    string `json:"apply-to"`
+	Definition Args   `json:"definition"`
+	Priority   int    `json:"priority"`
+}
+
+// QueueDef is a queue.
+type QueueDef struct {
+	Name       string `json:"name"`
+	VHost      string `json:"vhost"`
+	Durable    bool   `json:"durable"`
+	AutoDelete bool   `json:"auto_delete"`
+	Arguments  Args   `json:"arguments"`
+}
+
+// ExchangeDef is an exchange.
+type ExchangeDef struct {
+	Name       string `json:"name"`
+	VHost      string `json:"vhost"`
+	Type       string `json:"type"`
+	Durable    bool   `json:"durable"`
+	AutoDelete bool   `json:"auto_delete"`
+	Internal   bool   `json:"internal"`
+	Arguments  Args   `json:"arguments"`
+}
+
+// BindingDef is a binding.
+type BindingDef struct {
+	Source          string `json:"source"`
+	VHost           string `json:"vhost"`
+	Destination     string `json:"destination"`
+	DestinationType string `json:"destination_type"`
+	RoutingKey      string `json:"routing_key"`
+	Arguments       Args   `json:"arguments"`
+}
+
+// Args are arguments: numbers without a fraction are integers.
+type Args amqp.Table
+
+// table is a copy that the broker may keep.
+func (a Args) table() amqp.Table { return amqp.Table(maps.Clone(a)) }
+
+// MarshalJSON writes an empty table as {}.
+func (a Args) MarshalJSON() ([]byte, error) {
+	if a == nil {
+		return []byte("{}"), nil
+	}
+	return json.Marshal(map[string]any(a))
+}
+
+// UnmarshalJSON reads integers as int64, and accepts [] for {} as RabbitMQ does.
+func (a *Args) UnmarshalJSON(b []byte) error {
+	if s := strings.TrimSpace(string(b)); s == "[]" || s == "null" {
+		*a = nil
+		return nil
+	}
+	var raw map[string]any
+	d := json.NewDecoder(strings.NewReader(string(b)))
+	d.UseNumber()
+	if err := d.Decode(&raw); err != nil {
+		return err
+	}
+	t, err := toTable(raw)
+	*a = Args(t)
+	return err
+}
+
+func toTable(raw map[string]any) (amqp.Table, error) {
+	t := make(amqp.Table, len(raw))
+	for k, v := range raw {
+		var err error
+		if t[k], err = toValue(v); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+func toValue(v any) (any, error) {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n, nil
+		}
+		f, err := v.Float64()
+		if err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+			return int64(f), nil
+		}
+		return f, err
+	case map[string]any:
+		return toTable(v)
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			var err error
+			if list[i], err = toValue(v[i]); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	}
+	return v, nil
+}
+
+const hashing = "rabbit_password_hashing_sha256"
+
+// ExportDefinitions is all that is durable but messages. Queues that belong to
+// a connection and what every virtual host has are left out, as in RabbitMQ.
+func (b *Broker) ExportDefinitions() Definitions {
+	d := Definitions{
+		RabbitVersion: compatible, RabbitMQVersion: compatible, ProductName: "nubo", ProductVersion: version,
+		Parameters: []ParameterDef{}, Policies: []PolicyDef{}, Queues: []QueueDef{}, Exchanges: []ExchangeDef{}, Bindings: []BindingDef{},
+	}
+	for _, u := range b.Users() {
+		limits := u.Limits
+		if limits == nil {
+			limits = map[string]int64{}
+		}
+		d.Users = append(d.Users, UserDef{u.Name, u.PasswordHash, hashing, append(Tags{}, u.Tags...), limits})
+	}
+	for _, v := range b.VHosts() {
+		d.VHosts = append(d.VHosts, VHostDef{v.Name, v.Description, v.Tags})
+	}
+	for _, g := range b.users.Grants() {
+		d.Permissions = append(d.Permissions, PermissionDef(g))
+	}
+	for _, g := range b.users.TopicGrants() {
+		d.TopicPermissions = append(d.TopicPermissions, TopicPermissionDef(g))
+	}
+	for _, v := range b.hosts() {
+		d.exportVHost(v)
+	}
+	return d
+}
+
+// compatible is the version of RabbitMQ whose form definitions have.
+const compatible = "3.10.8"
+
+func (d *Definitions) exportVHost(v *vhost.VHost) {
+	for _, p := range v.Policies(false) {
+		d.Policies = append(d.Policies, PolicyDef{v.Name, p.Name, p.Pattern, p.ApplyTo, Args(p.Definition), p.Priority})
+	}
+	for _, p := range v.Policies(true) {
+		value, _ := json.Marshal(PolicyDef{Pattern: p.Pattern, ApplyTo: p.ApplyTo, Definition: Args(p.Definition), Priority: p.Priority})
+		d.Parameters = append(d.Parameters, ParameterDef{"operator_policy", v.Name, p.Name, value})
+	}
+	if limits := v.Limits(); len(limits) > 0 {
+		value, _ := json.Marshal(limits)
+		d.Parameters = append(d.Parameters, ParameterDef{"vhost-limits", v.Name, "limits", value})
+	}
+	s := v.Stats()
+	for _, x := range s.Exchanges {
+		if x.Name != "" && !strings.HasPrefix(x.Name, "amq.") {
+			d.Exchanges = append(d.Exchanges, ExchangeDef{x.Name, v.Name, x.Kind, x.Durable, x.AutoDelete, x.Internal, Args(x.Args)})
+		}
+	}
+	var lasting []string // sorted
+	for _, q := range s.Queues {
+		if q.Durable && !q.Exclusive {
+			lasting = append(lasting, q.Name)
+			args := Args{}
+			for k, a := range q.Args {
+				args[k] = a
+			}
+			if args["x-queue-type"] == nil {
+				args["x-queue-type"] = string(queue.Classic)
+			}
+			d.Queues = append(d.Queues, QueueDef{q.Name, v.Name, true, q.AutoDelete, args})
+		}
+	}
+	for _, o := range s.Bindings {
+		kind := "queue"
+		if o.ToExchange {
+			kind = "exchange"
+		}
+		if _, ok := slices.BinarySearch(lasting, o.Destination); o.Source != "" && (ok || o.ToExchange) {
+			d.Bindings = append(d.Bindings, BindingDef{o.Source, v.Name, o.Destination, kind, o.RoutingKey, Args(o.Args)})
+		}
+	}
+}
+
+// ErrDefinitions is what is wrong with definitions that were refused.
+var ErrDefinitions = errors.New("definitions refused")
+
+// ImportDefinitions adds definitions to those there are. What is there already
+// stays if it is the same, and is an error if it differs; users, permissions
+// and policies are replaced. It stops at the first error, as RabbitMQ does.
+func (b *Broker) ImportDefinitions(d Definitions) error {
+	for _, v := range d.VHosts {
+		err := b.AddVHost(v.info())
+		if errors.Is(err, ErrVHostExists) {
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, u := range d.Users {
+		if u.HashingAlgorithm != "" && u.HashingAlgorithm != hashing {
+			return fmt.Errorf("%w: user '%s': hashing algorithm %s is not supported", ErrDefinitions, u.Name, u.HashingAlgorithm)
+		}
+		if err := b.users.Import(user.Info{Name: u.Name, Tags: u.Tags, PasswordHash: u.PasswordHash}); err != nil {
+			return err
+		}
+		for name, n := range u.Limits {
+			if err := b.users.SetLimit(u.Name, name, n); err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range d.Permissions {
+		if err := b.SetPermissions(p.User, p.VHost, p.Configure, p.Write, p.Read); err != nil {
+			return err
+		}
+	}
+	for _, p := range d.TopicPermissions {
+		if err := b.users.SetTopicPermissions(user.TopicGrant(p)); err != nil {
+			return err
+		}
+	}
+	return b.importVHosts(d)
+}
+
+func (v VHostDef) info() VHostInfo { return VHostInfo{v.Name, v.Description, v.Tags} }
+
+// importVHosts adds what is in virtual hosts.
+func (b *Broker) importVHosts(d Definitions) error {
+	for _, p := range d.Parameters {
+		if err := b.importParameter(p); err != nil {
+			return err
+		}
+	}
+	for _, p := range d.Policies {
+		if err := b.within(p.VHost, func(v *vhost.VHost) error { return v.SetPolicy(p.policy(p.Name), false) }); err != nil {
+			return err
+		}
+	}
+	for _, x := range d.Exchanges {
+		err := b.within(x.VHost, func(v *vhost.VHost) error {
+			return asError(v.DeclareExchange(vhost.ExchangeSpec{
+				Name: x.Name, Kind: x.Type, Durable: x.Durable, AutoDelete: x.AutoDelete, Internal: x.Internal, Args: x.Arguments.table(),
+			}))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, q := range d.Queues {
+		err := b.within(q.VHost, func(v *vhost.VHost) error {
+			_, err := v.DeclareQueue(vhost.QueueSpec{
+				Name: q.Name, Flags: queue.Flags{Durable: q.Durable, AutoDelete: q.AutoDelete}, Args: q.Arguments.table(),
+			}, nil)
+			return asError(err)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, o := range d.Bindings {
+		if err := b.within(o.VHost, func(v *vhost.VHost) error { return asError(o.bind(v)) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *PolicyDef) policy(name string) policy.Policy {
+	return policy.Policy{Name: name, Pattern: p.Pattern, ApplyTo: p.ApplyTo, Priority: p.Priority, Definition: p.Definition.table()}
+}
+
+func (o *BindingDef) bind(v *vhost.VHost) *amqp.Error {
+	if o.DestinationType == "exchange" {
+		return v.BindExchange(o.Destination, o.Source, o.RoutingKey, o.Arguments.table())
+	}
+	q, err := v.Queue(o.Destination, nil)
+	if err != nil {
+		return err
+	}
+	return v.BindQueue(q, o.Source, o.RoutingKey, o.Arguments.table())
+}
+
+// importParameter takes the parameters that mean something here; others belong
+// to plugins and are left alone.
+func (b *Broker) importParameter(p ParameterDef) error {
+	switch p.Component {
+	case "operator_policy":
+		var def PolicyDef
+		if err := json.Unmarshal(p.Value, &def); err != nil {
+			return fmt.Errorf("%w: operator policy '%s': %w", ErrDefinitions, p.Name, err)
+		}
+		return b.within(p.VHost, func(v *vhost.VHost) error { return v.SetPolicy(def.policy(p.Name), true) })
+	case "vhost-limits":
+		var limits map[string]int64
+		if err := json.Unmarshal(p.Value, &limits); err != nil {
+			return fmt.Errorf("%w: limits of vhost '%s': %w", ErrDefinitions, p.VHost, err)
+		}
+		return b.within(p.VHost, func(v *vhost.VHost) error {
+			for name, n := range limits {
+				if err := v.SetLimit(name, n); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return nil
+}
+
+// within does something in a virtual host.
+func (b *Broker) within(name string, f func(*vhost.VHost) error) error {
+	v, err := b.VHost(name)
+	if err != nil {
+		return err
+	}
+	return f(v)
+}
+
+// asError keeps a nil *amqp.Error nil.
+func asError(err *amqp.Error) error {
+	if err == nil {
+		return nil
+	}
+	return err
+}
