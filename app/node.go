@@ -11,6 +11,7 @@ type nodeCommand struct {
 	options    `embed:""`
 	Controller string `required:"" placeholder:"ADDR" help:"Address of the controller."`
 	Secrets    string `placeholder:"FILE" help:"Copy of the controller's DATA/secrets.json; needed on the first start."`
+	Detach     bool   `help:"Return when the agents are ready; they go on in the background."`
 }
 
 // Run runs this host's agents.
@@ -23,6 +24,9 @@ func (n nodeCommand) Run(ctx context.Context, o output) error {
 	set.def.EndpointHost = n.Controller
 	if err := n.adoptSecrets(set); err != nil {
 		return err
+	}
+	if n.Detach {
+		return detach(ctx, o, set)
 	}
 	return runCloud(ctx, n.options, set, nodeModules, func(*secrets) error {
 		return sayReady(o, fmt.Sprintf("nubo is ready: host %s works for %s", set.def.Host, n.Controller))
