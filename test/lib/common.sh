@@ -69,7 +69,7 @@ export RABBITMQ_MNESIA_BASE=$dir/mnesia RABBITMQ_LOG_BASE=$dir/log RABBITMQ_ENAB
 export ERL_EPMD_PORT=$((port+2)) ERL_EPMD_ADDRESS=127.0.0.1 RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}"
 R
   echo '[].' > "$dir/plugins"; : > "$dir/rabbitmq.conf"
-  (. "$dir/env"; exec setsid /usr/lib/rabbitmq/bin/rabbitmq-server) >"$dir/out" 2>&1 </dev/null &
+  (cd "$dir"; . "$dir/env"; exec setsid /usr/lib/rabbitmq/bin/rabbitmq-server) >"$dir/out" 2>&1 </dev/null &
   local pid=$!
   at_exit "(. $dir/env; timeout 20 /usr/lib/rabbitmq/bin/rabbitmqctl -q stop); kill -- -$pid; (. $dir/env; epmd -kill)"
   local i; for i in $(seq 300); do (exec 3<>/dev/tcp/127.0.0.1/$port) 2>/dev/null && { rabbit_url=rabbit://guest:guest@127.0.0.1:$port/; return 0; }; sleep 0.1; done
