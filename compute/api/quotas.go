@@ -17,6 +17,9 @@ func quotaTarget(r *http.Request) (policy.Target, error) {
 	return policy.Target{"project_id": httpx.Param(r, "tenant_id")}, nil
 }
 
+// maxProjectID is how long an id is that identity gives.
+const maxProjectID = 64
+
 // quotaNames are the resources a microversion knows.
 func quotaNames(r *http.Request) []string {
 	names := []string{"cores", "instances", "key_pairs", "metadata_items", "ram", "server_groups", "server_group_members"}
@@ -81,6 +84,9 @@ func (h *handler) updateQuotas(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := httpx.Decode(r, &in); err != nil {
 		return err
+	}
+	if id := httpx.Param(r, "tenant_id"); len(id) > maxProjectID {
+		return fault.Invalidf("Project ID %s is not a valid project.", id)
 	}
 	var force flexBool
 	if raw, ok := in.Set["force"]; ok {
