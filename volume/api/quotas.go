@@ -14,6 +14,9 @@ func quotaTarget(r *http.Request) (policy.Target, error) {
 	return policy.Target{"project_id": httpx.Param(r, "target_id")}, nil
 }
 
+// maxProjectID is how long an id is that identity gives.
+const maxProjectID = 64
+
 func (h *handler) showQuotas(w http.ResponseWriter, r *http.Request) error {
 	id := httpx.Param(r, "target_id")
 	quotas, err := h.svc.Quotas(r.Context(), id)
@@ -46,6 +49,9 @@ func (h *handler) updateQuotas(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := httpx.Decode(r, &in); err != nil {
 		return err
+	}
+	if id := httpx.Param(r, "target_id"); len(id) > maxProjectID {
+		return fault.Invalidf("Project ID %s is not a valid project.", id)
 	}
 	limits := map[string]int64{}
 	for name, raw := range in.Set {
