@@ -47,7 +47,8 @@ func Each(t *testing.T, migrations fs.FS, test func(t *testing.T, d *db.DB), opt
 }
 
 // PostgresURL names a PostgreSQL database that does not exist yet and is
-// dropped after the test. The test is skipped where there is no server.
+// dropped after the test, with those that [db.URL] makes of it for components.
+// The test is skipped where there is no server.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
 	server := os.Getenv(postgresVar)
@@ -79,8 +80,19 @@ func drop(t testing.TB, server url.URL, name string) {
 		return
 	}
 	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
+	rows, err := conn.Query(ctx, "SELECT datname FROM pg_database WHERE datname = $1 OR starts_with(datname, $1 || '_')", name)
+	if err != nil {
 		t.Errorf("drop %s: %v", name, err)
+		return
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Errorf("drop %s: %v", name, err)
+	}
+	for _, n := range names {
+		if _, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{n}.Sanitize()+" WITH (FORCE)"); err != nil {
+			t.Errorf("drop %s: %v", n, err)
+		}
 	}
 }
 
