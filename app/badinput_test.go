@@ -19,7 +19,11 @@ import (
 // body, as somebody who may do everything: it is refused in the service's
 // own envelope, and nothing changes.
 func TestBadInput(t *testing.T) {
-	s := newSeed(testCloud(t))
+	onEach(t, badInput)
+}
+
+func badInput(t *testing.T, b *testbed) {
+	s := newSeed(b)
 	ops, bodies := s.operations(s.values), s.bodies()
 	s.checkTables(ops, bodies)
 	if t.Failed() {
@@ -247,7 +251,7 @@ func (s *seed) odd(o operation, body any) {
 	for _, f := range fields(base, schema, nil) {
 		for _, text := range []string{
 			`null`, `""`, `" "`, `"word"`, `true`, `7`, `-1`, `0`, `1.5`, `1e400`, `99999999999999999999`, `-9223372036854775808`, `[]`, `{}`, `[null]`, `{"": null}`,
-			`"\ud800"`, `"日本語 ∀"`, `"../../etc/passwd"`, `"' OR 1=1 --"`, `"%s%n%00"`, `"` + absent + `"`, `"` + strings.Repeat("x", 70_000) + `"`,
+			`"\ud800"`, `"日本語 ∀"`, `"../../etc/passwd"`, `"' OR 1=1 --"`, `"%s%n%00"`, `"` + absent + `"`, `"` + strings.Repeat("x", 70_000) + `"`, `"` + strings.Repeat("x", 200) + `"`, `"` + strings.Repeat("∀", 255) + `"`,
 		} {
 			r := s.ask(o, s.rootA, splice(s, base, f.path, text))
 			if r.status >= 500 {
@@ -274,7 +278,7 @@ func splice(s *seed, base any, path []string, text string) []byte {
 // unknownIDs asks every operation about things that are not there, by names
 // of every form.
 func (s *seed) unknownIDs(bodies map[string]any) {
-	for _, id := range []string{absent, "nonsense", "0", "-1", "99999999999999999999", "%", "a\x00b", "\xff", "a/b", "..", " ", "'", strings.Repeat("x", 3000)} {
+	for _, id := range []string{absent, "nonsense", "0", "-1", "99999999999999999999", "%", "a\x00b", "\xff", "a/b", "..", " ", "'", strings.Repeat("x", 3000), strings.Repeat("x", 200)} {
 		values := map[string]string{}
 		for name := range s.values {
 			values[name] = id

@@ -20,6 +20,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"nubo/internal/db/dbtest"
 	"nubo/internal/httpx"
 	"nubo/internal/obs"
 	"nubo/internal/testx"
@@ -37,13 +38,21 @@ type testbed struct {
 	log *errorLog
 }
 
+// onEach runs a test on a fresh cloud, on SQLite and where there is one on
+// PostgreSQL.
+func onEach(t *testing.T, test func(t *testing.T, b *testbed)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, testCloud(t, "")) })
+	t.Run("postgres", func(t *testing.T) { test(t, testCloud(t, dbtest.PostgresURL(t))) })
+}
+
 // testCloud starts a cloud of all modules and stops it when the test ends,
 // after which none of its goroutines may be left.
-func testCloud(t *testing.T) *testbed {
+func testCloud(t *testing.T, database string) *testbed {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	dir := t.TempDir()
 	set, err := loadWith("", map[string]string{
+		"database.url":     database,
 		"DEFAULT.data_dir": dir, "DEFAULT.host": "sim0", "DEFAULT.port_offset": fmt.Sprint(freeOffset(t)), "compute.virt": "simulated",
 	})
 	testx.NoErr(t, err)
