@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -142,6 +143,7 @@ func testQuotas(t *testing.T, f *fixture) {
 	f.want(200, "admin", "", "PUT", path, `{"quota_set":{"instances":0,"force":true}}`)
 	f.want(400, "admin", "", "PUT", path, `{"quota_set":{"instances":-2}}`)
 	f.want(400, "admin", "", "PUT", path, `{"quota_set":{"nonsense":1}}`)
+	f.want(400, "admin", "", "PUT", "/v2.1/os-quota-sets/"+strings.Repeat("x", 65), `{"quota_set":{"cores":5}}`)
 	a = f.want(200, "admin", "", "GET", path+"/detail", "")
 	testx.Equal(t, a.at("quota_set", "instances"), any(map[string]any{"limit": 0.0, "in_use": 1.0, "reserved": 0.0}))
 	f.want(202, "admin", "", "DELETE", path, "")

@@ -220,6 +220,8 @@ func TestWords(t *testing.T) {
 			{admin, "POST", "/v3/users", `{"user":{"name":"u"}}`, 409, "Duplicate entry found with name u at domain ID default."},
 			{admin, "POST", "/v3/users", `{"user":{"name":7}}`, 400, "Invalid input for field 'name': 7 is not of type 'string'"},
 			{admin, "POST", "/v3/users", `{"user":{}}`, 400, "user"},
+			{admin, "POST", "/v3/users", `{"user":{"name":"long","default_project_id":"` + strings.Repeat("x", 65) + `"}}`, 400, "is too long"},
+			{admin, "POST", "/v3/roles", `{"role":{"name":"long","domain_id":"` + strings.Repeat("x", 65) + `"}}`, 400, "is too long"},
 			{admin, "DELETE", "/v3/domains/default", "", 403, "please disable it first"},
 			{admin, "GET", "/v3/projects?name=p", "", 200, p},
 			{admin, "GET", "/v3/role_assignments?effective&include_names&user.id=" + u, "", 200, `"name":"reader"`},

@@ -126,6 +126,8 @@ func TestQuota(t *testing.T) {
 
 		f.want(403, "member", "", "GET", "/v3/os-quota-sets/"+p2, "")
 		f.refused(400, "Bad key(s) in quota set: cows", "admin", "", "PUT", "/v3/os-quota-sets/"+p1, `{"quota_set":{"cows":1}}`)
+		long := strings.Repeat("x", 65)
+		f.refused(400, "Project ID "+long+" is not a valid project.", "admin", "", "PUT", "/v3/os-quota-sets/"+long, `{"quota_set":{"volumes":1}}`)
 		f.want(200, "admin", "", "DELETE", "/v3/os-quota-sets/"+p1, "")
 		a = f.want(200, "member", "", "GET", "/v3/os-quota-sets/"+p1, "")
 		testx.Equal(t, a.at("quota_set", "volumes"), any(10.0))
