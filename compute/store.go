@@ -56,9 +56,8 @@ type ServerStore interface {
 	ProjectUsage(ctx context.Context, project string, start, end time.Time) ([]*Server, error)
 
 	AddBlockDevice(ctx context.Context, b *BlockDevice) error
-	// UpdateBlockDevice writes all but the ids.
-	UpdateBlockDevice(ctx context.Context, b *BlockDevice) error
-	RemoveBlockDevice(ctx context.Context, id string) error
+	// SetDeleteOnTermination changes whether a block device's volume ends with its server.
+	SetDeleteOnTermination(ctx context.Context, id string, value bool) error
 	BlockDevices(ctx context.Context, serverID string) ([]BlockDevice, error)
 
 	StartAction(ctx context.Context, actions ...*Action) error
@@ -123,15 +122,19 @@ type ActionQuery struct {
 // instance.save(expected_task_state=…). The Set fields are written where not
 // nil.
 type Update struct {
-	ServerID    string        `json:"server_id"`
-	ExpectVM    []VMState     `json:"expected_vm_state,omitempty"`
-	ExpectTask  []TaskState   `json:"expected_task_state,omitempty"`
-	RefuseTask  []TaskState   `json:"refused_task_state,omitempty"` // and is in none of these
-	ExpectHost  *string       `json:"expected_host,omitempty"`
-	ExpectRev   int64         `json:"expected_revision,omitempty"`
-	Set         ServerFields  `json:"set"`
-	SetDevices  []BlockDevice `json:"block_devices,omitempty"`         // inserted, or replaced by id
-	DropDevices []string      `json:"removed_block_devices,omitempty"` // ids
+	ServerID   string       `json:"server_id"`
+	ExpectVM   []VMState    `json:"expected_vm_state,omitempty"`
+	ExpectTask []TaskState  `json:"expected_task_state,omitempty"`
+	RefuseTask []TaskState  `json:"refused_task_state,omitempty"` // and is in none of these
+	ExpectHost *string      `json:"expected_host,omitempty"`
+	ExpectRev  int64        `json:"expected_revision,omitempty"`
+	Set        ServerFields `json:"set"`
+	// SetDevices are inserted, or by id replaced: what a host writes of them.
+	// Whether one shall be detached, and deleted with its server, is the
+	// user's word, which an agent that read the row before must not undo.
+	SetDevices  []BlockDevice   `json:"block_devices,omitempty"`
+	Detaching   map[string]bool `json:"detaching,omitempty"`             // by block device
+	DropDevices []string        `json:"removed_block_devices,omitempty"` // ids
 }
 
 // ServerFields are the fields of a server that change. A pointer to a zero

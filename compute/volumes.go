@@ -186,10 +186,10 @@ func (s *Service) DetachVolume(ctx context.Context, server *Server, volumeID str
 	var device BlockDevice
 	_, err = s.apply(ctx, server, change{
 		rule: detachStates, record: "detach_volume",
-		update: func(ctx context.Context, u *Update) error { // as it is now: the agent writes it, too
+		update: func(ctx context.Context, u *Update) error { // as it is now: it may be attached just then
 			device, err = s.device(ctx, server, volumeID)
 			device.Detaching = true
-			u.SetDevices = []BlockDevice{device}
+			u.Detaching = map[string]bool{device.ID: true}
 			return err
 		},
 		method: MethodDetachVolume, args: func(after *Server) any { return VolumeArgs{Server: after, Device: device} },
@@ -199,14 +199,11 @@ func (s *Service) DetachVolume(ctx context.Context, server *Server, volumeID str
 
 // SetDeleteOnTermination changes whether a volume is deleted with the server.
 func (s *Service) SetDeleteOnTermination(ctx context.Context, server *Server, volumeID string, value bool) error {
-	return s.store.InTx(ctx, func(ctx context.Context) error {
-		b, err := s.device(ctx, server, volumeID)
-		if err != nil {
-			return err
-		}
-		b.DeleteOnTermination = value
-		return s.store.UpdateBlockDevice(ctx, &b)
-	})
+	b, err := s.device(ctx, server, volumeID)
+	if err != nil {
+		return err
+	}
+	return s.store.SetDeleteOnTermination(ctx, b.ID, value)
 }
 
 // device reads a server's block device of a volume anew.

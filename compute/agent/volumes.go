@@ -100,7 +100,7 @@ func (h *host) awaitVolume(ctx context.Context, v *volume.Volume) error {
 			return fmt.Errorf("volume %s is in error", v.ID)
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("Volume %s did not finish being created even after we waited %d seconds. And its status is %s.", //nolint:staticcheck // Nova's text
+			return fmt.Errorf("Volume %s did not finish being created even after we waited %d seconds. And its status is %s.",
 				v.ID, int(h.cfg.BlockDeviceTimeout.Seconds()), v.Status)
 		}
 		if err := pause(ctx, wait); err != nil {
@@ -288,7 +288,7 @@ func find(s *compute.Server, id string) *compute.BlockDevice {
 // attachVolume gives a server a volume.
 func (h *host) attachVolume(ctx context.Context, s *compute.Server, args compute.VolumeArgs) error {
 	b := find(s, args.Device.ID)
-	if b == nil || b.Attached || s.TaskState == compute.Deleting {
+	if b == nil || b.Attached || b.Detaching || s.TaskState == compute.Deleting {
 		return nil
 	}
 	start := h.clock.Now()
@@ -347,8 +347,7 @@ func (h *host) detachVolume(ctx context.Context, s *compute.Server, args compute
 			return ctx.Err()
 		}
 		h.log.WarnContext(ctx, "a volume cannot be detached", "server", s.ID, "volume", b.VolumeID, "error", err)
-		b.Detaching = false
-		u.DropDevices, u.SetDevices = nil, []compute.BlockDevice{*b}
+		u.DropDevices, u.Detaching = nil, map[string]bool{b.ID: false}
 	}
 	if err = h.update(ctx, u, h.event(ctx, s, "compute_detach_volume", start, err)); lost(err) {
 		return nil

@@ -104,16 +104,10 @@ func (s *Store) AddBlockDevice(ctx context.Context, b *compute.BlockDevice) erro
 	return err
 }
 
-// UpdateBlockDevice implements compute.ServerStore.
-func (s *Store) UpdateBlockDevice(ctx context.Context, b *compute.BlockDevice) error {
-	res, err := s.query(ctx).NewUpdate().Model(deviceRowOf(b)).ExcludeColumn("id", "server_id", "created_at").Where("id = ?", b.ID).Exec(ctx)
-	return orMissing(res, err, noDevice(b.ID))
-}
-
-// RemoveBlockDevice implements compute.ServerStore.
-func (s *Store) RemoveBlockDevice(ctx context.Context, id string) error {
-	_, err := s.query(ctx).NewDelete().Model((*deviceRow)(nil)).Where("id = ?", id).Exec(ctx)
-	return err
+// SetDeleteOnTermination implements compute.ServerStore.
+func (s *Store) SetDeleteOnTermination(ctx context.Context, id string, value bool) error {
+	res, err := s.query(ctx).NewUpdate().Model((*deviceRow)(nil)).Set("delete_on_termination = ?", value).Where("id = ?", id).Exec(ctx)
+	return orMissing(res, err, noDevice(id))
 }
 
 func noDevice(id string) *fault.Error {

@@ -155,6 +155,14 @@ func TestUpdateServerComparesAndSwaps(t *testing.T) {
 		devices, err := s.BlockDevices(ctx, one.ID)
 		testx.NoErr(t, err)
 		testx.Equal(t, []any{len(devices), devices[0].DeviceName, devices[0].Attached}, []any{1, "/dev/vdc", true})
+		// What a host writes leaves alone what users said meanwhile.
+		_, err = update(compute.Update{Detaching: map[string]bool{"d1": true}})
+		testx.NoErr(t, err)
+		_, err = update(compute.Update{SetDevices: []compute.BlockDevice{{ID: "d1", DeviceName: "/dev/vdc", AttachmentID: "a1", DeleteOnTermination: true}}})
+		testx.NoErr(t, err)
+		devices, err = s.BlockDevices(ctx, one.ID)
+		testx.NoErr(t, err)
+		testx.Equal(t, []any{devices[0].Detaching, devices[0].AttachmentID, devices[0].DeleteOnTermination}, []any{true, "a1", false})
 		// Deleting forgets devices and hides the server.
 		_, err = update(compute.Update{Set: compute.ServerFields{Deleted: true}})
 		testx.NoErr(t, err)

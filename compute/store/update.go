@@ -115,6 +115,10 @@ func (r *serverRow) bury() []string {
 	return columns
 }
 
+// hostColumns are those of a block device that change after it was made, but
+// for those that are the user's: see compute.Update.
+var hostColumns = []string{"volume_id", "volume_size", "attachment_id", "connection", "attached", "device_name"}
+
 // updateDevices does what an update says of block devices.
 func (s *Store) updateDevices(ctx context.Context, tx bun.IDB, u compute.Update) error {
 	for i := range u.SetDevices {
@@ -123,8 +127,18 @@ func (s *Store) updateDevices(ctx context.Context, tx bun.IDB, u compute.Update)
 		if row.CreatedAt.IsZero() {
 			row.CreatedAt = now()
 		}
-		if _, err := tx.NewInsert().Model(row).On("CONFLICT (id) DO UPDATE").Exec(ctx); err != nil {
+		q := tx.NewInsert().Model(row).On("CONFLICT (id) DO UPDATE")
+		for _, column := range hostColumns {
+			q = q.Set("? = EXCLUDED.?", bun.Ident(column), bun.Ident(column))
+		}
+		if _, err := q.Exec(ctx); err != nil {
 			return fmt.Errorf("write block device %s: %w", row.ID, err)
+		}
+	}
+	for id, detaching := range u.Detaching {
+		q := tx.NewUpdate().Model((*deviceRow)(nil)).Set("detaching = ?", detaching).Where("id = ?", id).Where("server_id = ?", u.ServerID)
+		if _, err := q.Exec(ctx); err != nil {
+			return fmt.Errorf("write block device %s: %w", id, err)
 		}
 	}
 	q := tx.NewDelete().Model((*deviceRow)(nil)).Where("server_id = ?", u.ServerID)
