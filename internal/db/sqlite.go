@@ -50,7 +50,7 @@ func openSQLite(ctx context.Context, file, synchronous string) (*DB, error) {
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	w, err := sql.Open("sqlite", sqliteDSN(file, "_txlock=immediate", "_journal_mode=wal", "_synchronous="+synchronous))
+	w, err := openPool(sqliteDSN(file, "_txlock=immediate", "_journal_mode=wal", "_synchronous="+synchronous))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", file, err)
 	}
@@ -59,7 +59,7 @@ func openSQLite(ctx context.Context, file, synchronous string) (*DB, error) {
 	if err := retryBusy(ctx, func() error { return w.PingContext(ctx) }); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", file, err), w.Close())
 	}
-	r, err := sql.Open("sqlite", sqliteDSN(file, "_query_only=on"))
+	r, err := openPool(sqliteDSN(file, "_query_only=on"))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", file, err), w.Close())
 	}
@@ -85,7 +85,7 @@ func (r router) ResolveConn(_ context.Context, q bun.Query) bun.IConn {
 			return nil
 		}
 	}
-	return queuedWriter{r.d}
+	return queuedWriter(r)
 }
 
 // Close has nothing to close: DB.Close closes the writer.
@@ -108,7 +108,7 @@ func (w queuedWriter) ExecContext(ctx context.Context, query string, args ...any
 // is busy until the rows are closed: whose turn is next waits for it.
 func (w queuedWriter) QueryContext(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
 	err = w.inTurn(ctx, func() error {
-		rows, err = w.d.writer.DB.QueryContext(ctx, query, args...)
+		rows, err = w.d.writer.DB.QueryContext(ctx, query, args...) //nolint:rowserrcheck // whoever reads the rows does
 		return err
 	})
 	return rows, err
