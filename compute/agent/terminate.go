@@ -58,7 +58,7 @@ func (h *host) remove(ctx context.Context, s *compute.Server) error {
 			continue
 		}
 		if err := h.releaseVolume(ctx, &compute.BlockDevice{VolumeID: b.VolumeID}, true); err != nil {
-			if ctx.Err() != nil {
+			if ctx.Err() != nil || transient(err) {
 				return err
 			}
 			h.log.WarnContext(ctx, "a volume outlives its server", "server", s.ID, "volume", b.VolumeID, "error", err)

@@ -250,6 +250,9 @@ func (h *host) unmakeVolumes(ctx context.Context, s *compute.Server) error {
 	return errs
 }
 
+// takenStatuses are those of a volume that is another server's.
+var takenStatuses = []string{"reserved", "attaching", "in-use"}
+
 // releaseVolume ends an attachment and, if it is to be, the volume.
 func (h *host) releaseVolume(ctx context.Context, b *compute.BlockDevice, remove bool) error {
 	if b.AttachmentID != "" {
@@ -263,8 +266,8 @@ func (h *host) releaseVolume(ctx context.Context, b *compute.BlockDevice, remove
 	}
 	err := h.patiently(ctx, "a volume", func() error {
 		err := h.deps.Volume.DeleteVolume(ctx, b.VolumeID)
-		if rest.IsStatus(err, 400) { // it may be detaching still
-			if v, look := h.deps.Volume.ShowVolume(ctx, b.VolumeID); look == nil && (v.Status == "detaching" || v.Status == "creating" || v.Status == "downloading") {
+		if rest.IsStatus(err, 400) { // it may have been on its way, and be there by now
+			if v, look := h.deps.Volume.ShowVolume(ctx, b.VolumeID); look == nil && !slices.Contains(takenStatuses, v.Status) {
 				return fmt.Errorf("volume %s is %s", v.ID, v.Status)
 			}
 		}

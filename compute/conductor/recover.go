@@ -2,10 +2,12 @@ package conductor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"nubo/compute"
+	"nubo/sdk/rest"
 )
 
 // recoverAlways looks for servers that nobody works on, first as soon as the
@@ -107,8 +109,12 @@ func (c *Conductor) bury(ctx context.Context, s *compute.Server) error {
 			}
 		}
 		if b.DeleteOnTermination && b.VolumeID != "" {
-			if err := c.volume.DeleteVolume(ctx, b.VolumeID); err != nil {
+			var refused *rest.Error
+			switch err := c.volume.DeleteVolume(ctx, b.VolumeID); {
+			case errors.As(err, &refused) && refused.Status < 500:
 				c.log.WarnContext(ctx, "a volume outlives its server", "volume", b.VolumeID, "server", s.ID, "error", err)
+			case err != nil:
+				return fmt.Errorf("delete volume %s: %w", b.VolumeID, err)
 			}
 		}
 	}
