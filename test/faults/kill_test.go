@@ -147,10 +147,12 @@ func TestKilled(t *testing.T) {
 	t.Logf("answers: %v", load.Counts())
 }
 
-// keepLog shows the end of the cloud's log.
+// keepLog keeps the cloud's log beside those of the other end-to-end tests.
 func keepLog(t *testing.T, file string) {
 	b, err := os.ReadFile(file)
 	testx.NoErr(t, err)
-	lines := strings.Split(string(b), "\n")
-	t.Logf("the log:\n%s", strings.Join(lines[max(0, len(lines)-200):], "\n"))
+	kept := filepath.Join("..", "out", "faults.log")
+	testx.NoErr(t, os.MkdirAll(filepath.Dir(kept), 0o755))
+	testx.NoErr(t, os.WriteFile(kept, b, 0o600))
+	t.Logf("the cloud's log is kept: test/out/faults.log")
 }
