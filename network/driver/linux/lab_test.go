@@ -147,14 +147,17 @@ func (m *machine) reaches(t *testing.T, addr, want string) {
 
 func (m *machine) cannotReach(t *testing.T, addr string) {
 	t.Helper()
-	if got, err := m.call(net.Dialer{Timeout: impatience}, addr); err == nil {
-		t.Fatalf("%s reached %s, which answered %q", m.name, addr, got)
+	if c, err := m.dial(net.Dialer{Timeout: impatience}, "tcp", addr); err == nil {
+		c.Close()
+		t.Fatalf("%s reached %s", m.name, addr)
 	}
 }
 
+// pings sends until there is an answer: the first packets may meet a neighbour
+// entry that is just about to be given up.
 func (m *machine) pings(t *testing.T, addr string, more ...string) {
 	t.Helper()
-	out, err := m.run("ping", append([]string{"-c1", "-W10", addr}, more...)...)
+	out, err := m.run("ping", append([]string{"-c1", "-w10", addr}, more...)...)
 	if err != nil {
 		t.Fatalf("%s does not reach %s: %v\n%s", m.name, addr, err, out)
 	}
@@ -179,6 +182,36 @@ func (m *machine) get(url string) (string, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	return string(body), err
+}
+
+// listenUDP opens a socket in the machine for the length of the test.
+func (m *machine) listenUDP(t *testing.T, addr string) *net.UDPConn {
+	t.Helper()
+	var c *net.UDPConn
+	testx.NoErr(t, m.do(func() (err error) {
+		c, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)))
+		return err
+	}))
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// arrives sends a datagram and tells whether it came to the receiver in time.
+func arrives(t *testing.T, from *net.UDPConn, to *net.UDPConn, addr string, wait time.Duration) bool {
+	t.Helper()
+	_, err := from.WriteToUDPAddrPort([]byte("?"), netip.MustParseAddrPort(addr))
+	testx.NoErr(t, err)
+	to.SetReadDeadline(time.Now().Add(wait))
+	_, _, err = to.ReadFrom(make([]byte, 1))
+	return err == nil
+}
+
+// knows tells whether the machine resolved a neighbour's address.
+func (m *machine) knows(t *testing.T, addr string) bool {
+	t.Helper()
+	out, err := m.run("ip", "neigh", "show", addr)
+	testx.NoErr(t, err)
+	return strings.Contains(out, "lladdr")
 }
 
 // host is a machine with a driver.

@@ -117,12 +117,6 @@ func TestStaticRoutes(t *testing.T) {
 	h := newHost(t, nil)
 	n := driver.Network{ID: clock.NewID(), Type: driver.TypeLocal, MTU: 1450}
 	h.network(t, n)
-	via := h.guest(t, newPort(n.ID, rules(ingress("icmp", -1)), "10.0.0.5"), "10.0.0.1")
-	via.addrOn(t, "lo", "10.99.0.1/32")
-	p := newPort(n.ID, rules(), "10.0.0.6")
-	// The router sends the guest's packets on; the answers come directly.
-	p.Secure = false
-	g := h.guest(t, p, "10.0.0.1")
 	r := driver.Router{ID: clock.NewID(), AdminStateUp: true, Interfaces: []driver.RouterPort{routerPort(n.ID, "10.0.0.1/24")},
 		Routes: []driver.Route{{Destination: netip.MustParsePrefix("10.99.0.0/24"), NextHop: netip.MustParseAddr("10.0.0.5")}}}
 	h.router(t, r)
@@ -136,7 +130,6 @@ func TestStaticRoutes(t *testing.T) {
 	if want := "10.99.0.1 via 10.0.0.5"; len(out) < len(want) || out[:len(want)] != want {
 		t.Fatalf("route: %s", out)
 	}
-	_ = g
 	r.Routes = nil
 	h.router(t, r)
 	if out, err := router.run("ip", "route", "get", "10.99.0.1"); err == nil {

@@ -78,8 +78,11 @@ func TestSpoofing(t *testing.T) {
 	a.addrOn(t, "eth0", "10.0.0.99/24")
 	a.addrOn(t, "eth0", "fd00:1::99/64")
 	b.cannotPing(t, "10.0.0.99")
+	testx.Equal(t, b.knows(t, "10.0.0.99"), false)
 	a.cannotPing(t, "10.0.0.6", "-I", "10.0.0.99")
 	b.cannotPing(t, "fd00:1::99")
+	testx.Equal(t, b.knows(t, "fd00:1::99"), false)
+	testx.Equal(t, b.knows(t, "fd00:1::5"), true)
 	a.cannotPing(t, "fd00:1::6", "-I", "fd00:1::99")
 
 	// An allowed pair makes them so.
@@ -102,6 +105,37 @@ func TestSpoofing(t *testing.T) {
 	a.pings(t, "10.0.0.6", "-I", "10.0.0.5")
 }
 
+// A guest may send from its own address, but not advertise another's in it.
+func TestSpoofedAdvertisement(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, nil)
+	n := driver.Network{ID: clock.NewID(), Type: driver.TypeLocal, MTU: 1450}
+	h.network(t, n)
+	a := h.guest(t, newPort(n.ID, rules(), "fd00:1::5"), "")
+	b := h.guest(t, newPort(n.ID, rules(), "fd00:1::6"), "")
+	open := func(m *machine, addr string) net.PacketConn {
+		var c net.PacketConn
+		testx.NoErr(t, m.do(func() (err error) { c, err = net.ListenPacket("ip6:ipv6-icmp", addr); return err }))
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	from, to := open(a, "fd00:1::5"), open(b, "fd00:1::6")
+	const advertisement = 136
+	for _, target := range []string{"fd00:1::99", "fd00:1::5"} {
+		message := append([]byte{advertisement, 0, 0, 0, 0x20, 0, 0, 0}, net.ParseIP(target)...)
+		_, err := from.WriteTo(message, &net.IPAddr{IP: net.ParseIP("fd00:1::6")})
+		testx.NoErr(t, err)
+	}
+	// They were sent in this order, so the first to arrive must be the second.
+	to.SetReadDeadline(time.Now().Add(patience))
+	buf := make([]byte, 64)
+	for buf[0] != advertisement || buf[4] != 0x20 { // not the kernel's own, solicited ones
+		_, _, err := to.ReadFrom(buf)
+		testx.NoErr(t, err)
+	}
+	testx.Equal(t, net.IP(buf[8:24]).String(), "fd00:1::5")
+}
+
 // A connection ends when the rule that admitted it goes.
 func TestRuleRemovalEndsConnections(t *testing.T) {
 	t.Parallel()
@@ -112,29 +146,11 @@ func TestRuleRemovalEndsConnections(t *testing.T) {
 	bPort.Rules = bPort.Rules[2:] // b may only answer
 	a, b := h.guest(t, newPort(n.ID, rules(), "10.0.0.5"), ""), h.guest(t, bPort, "")
 
-	var server *net.UDPConn
-	testx.NoErr(t, b.do(func() (err error) {
-		server, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(10, 0, 0, 6), Port: 53})
-		return err
-	}))
-	defer server.Close()
-	client, err := a.dial(net.Dialer{}, "udp4", "10.0.0.6:53")
-	testx.NoErr(t, err)
-	defer client.Close()
-	exchange := func(wait time.Duration) error {
-		if _, err := client.Write([]byte("?")); err != nil {
-			return err
-		}
-		server.SetReadDeadline(time.Now().Add(wait))
-		_, _, err := server.ReadFrom(make([]byte, 1))
-		return err
-	}
-	testx.NoErr(t, exchange(patience))
+	client, server := a.listenUDP(t, "10.0.0.5:0"), b.listenUDP(t, "10.0.0.6:53")
+	testx.Equal(t, arrives(t, client, server, "10.0.0.6:53", patience), true)
 	bPort.Rules = nil
 	h.port(t, bPort)
-	if exchange(impatience) == nil {
-		t.Fatal("the connection outlived its rule")
-	}
+	testx.Equal(t, arrives(t, client, server, "10.0.0.6:53", impatience), false)
 }
 
 // Guests reach nothing of the host itself, even if they address its bridge.
@@ -158,24 +174,40 @@ func TestHostIsOutOfReach(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	g.cannotPing(t, "198.51.100.1")
-	g.cannotReach(t, "198.51.100.1:80")
+	// A datagram, because the host's answer would go elsewhere.
+	from, to := g.listenUDP(t, "198.51.100.7:0"), h.listenUDP(t, "198.51.100.1:53")
+	testx.Equal(t, arrives(t, from, to, "198.51.100.1:53", impatience), false)
 }
 
-// Two tenants use the same addresses, ports and even connections.
+// Two tenants use the same addresses and ports; what one's rules admit is not
+// admitted to the other.
 func TestOverlappingTenants(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, nil)
-	for _, tenant := range []string{"red", "blue"} {
+	for _, tenant := range []struct {
+		name  string
+		rules []driver.Rule
+		open  bool
+	}{
+		{"red", rules(ingress("udp", 53), ingress("tcp", 80)), true},
+		{"blue", rules(ingress("tcp", 80)), false},
+		{"green", rules(ingress("udp", 53), ingress("tcp", 80)), true},
+	} {
 		n := driver.Network{ID: clock.NewID(), Type: driver.TypeLocal, MTU: 1450}
 		h.network(t, n)
-		// Red admits from anywhere; blue answers a, and nobody else.
 		a := h.guest(t, newPort(n.ID, rules(), "10.0.0.5"), "")
-		b := h.guest(t, newPort(n.ID, rules(ingress("tcp", 80, "10.0.0.5/32")), "10.0.0.6"), "")
-		b.serve(t, "tcp4", "10.0.0.6:80", tenant)
-		from := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 5), Port: 40000}}
-		got, err := a.call(from, "10.0.0.6:80")
-		testx.NoErr(t, err)
-		testx.Equal(t, got, tenant+" 10.0.0.5")
+		b := h.guest(t, newPort(n.ID, tenant.rules, "10.0.0.6"), "")
+		b.serve(t, "tcp4", "10.0.0.6:80", tenant.name)
+		a.reaches(t, "10.0.0.6:80", tenant.name+" 10.0.0.5")
+		// The very same connection, which red holds open.
+		from, to := a.listenUDP(t, "10.0.0.5:40000"), b.listenUDP(t, "10.0.0.6:53")
+		wait := impatience
+		if tenant.open {
+			wait = patience
+		}
+		testx.Equal(t, arrives(t, from, to, "10.0.0.6:53", wait), tenant.open)
+		if tenant.open { // answered, it counts as established
+			testx.Equal(t, arrives(t, to, from, "10.0.0.5:40000", patience), true)
+		}
 	}
 }
