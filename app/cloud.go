@@ -190,16 +190,13 @@ func (s httpService) Run(ctx context.Context, ready func()) error {
 	return nil
 }
 
-// api makes a module that serves an API, with what else it runs beside it.
-func (c *cloud) api(port int, a *httpx.API, extra func(api http.Handler) http.Handler) (service.Service, error) {
+// api makes a module that serves an API.
+func (c *cloud) api(port int, a *httpx.API) (service.Service, error) {
 	a.AuthURI = c.set.url(portIdentity, "")
 	c.apis.Store(a.Service, a)
 	h, err := a.Handler()
 	if err != nil {
 		return nil, err
-	}
-	if extra != nil {
-		h = extra(h)
 	}
 	return httpService{c, port, h}, nil
 }

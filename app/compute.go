@@ -58,7 +58,7 @@ func (c *cloud) buildComputeAPI(ctx context.Context) (service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := c.api(portCompute, computeapi.New(svc, c.validator("nova"), rules, c.module("compute.api")), nil)
+	api, err := c.api(portCompute, computeapi.New(svc, c.validator("nova"), rules, c.module("compute.api")))
 	if err != nil {
 		return nil, err
 	}

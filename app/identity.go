@@ -56,7 +56,7 @@ func (c *cloud) buildIdentity(ctx context.Context) (service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := c.api(portIdentity, identityapi.New(svc, rules, c.module("identity.api")), nil)
+	api, err := c.api(portIdentity, identityapi.New(svc, rules, c.module("identity.api")))
 	if err != nil {
 		return nil, err
 	}

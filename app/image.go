@@ -33,7 +33,7 @@ func (c *cloud) buildImage(ctx context.Context) (service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := c.api(portImage, imageapi.New(svc, c.validator("glance"), rules, c.module("image.api")), nil)
+	api, err := c.api(portImage, imageapi.New(svc, c.validator("glance"), rules, c.module("image.api")))
 	if err != nil {
 		return nil, err
 	}

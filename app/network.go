@@ -48,7 +48,7 @@ func (c *cloud) buildNetworkAPI(ctx context.Context) (service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := c.api(portNetwork, networkapi.New(svc, c.validator("neutron"), rules, c.module("network.api")), nil)
+	api, err := c.api(portNetwork, networkapi.New(svc, c.validator("neutron"), rules, c.module("network.api")))
 	if err != nil {
 		return nil, err
 	}

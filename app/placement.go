@@ -28,7 +28,7 @@ func (c *cloud) buildPlacement(ctx context.Context) (service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := c.api(portPlacement, placementapi.New(svc, c.validator("placement"), rules, c.module("placement.api")), nil)
+	api, err := c.api(portPlacement, placementapi.New(svc, c.validator("placement"), rules, c.module("placement.api")))
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func (c *cloud) buildVolumeAPI(ctx context.Context) (service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := c.api(portVolume, volumeapi.New(svc, c.validator("cinder"), rules, c.module("volume.api")), nil)
+	api, err := c.api(portVolume, volumeapi.New(svc, c.validator("cinder"), rules, c.module("volume.api")))
 	if err != nil {
 		return nil, err
 	}

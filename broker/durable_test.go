@@ -86,7 +86,7 @@ func TestRestart(t *testing.T) {
 	publish(t, ch, "x", "transient", "transient") // only the quorum queue keeps it
 	m, _ := get(t, ch, "q", false)
 	testx.NoErr(t, m.Ack(false))
-	m, _ = get(t, ch, "q", false) // not acknowledged
+	get(t, ch, "q", false) // not acknowledged
 	m, _ = get(t, ch, "quorum", false)
 	testx.NoErr(t, m.Nack(false, true))
 	_, err = ch.QueueDelete("gone", false, false, false)

@@ -17,8 +17,7 @@ const (
 	rpcVersion = "6.0"
 )
 
-// ConductorTarget, SchedulerTarget and ComputeTarget are what the servers of
-// the topics listen to.
+// ConductorTarget is what the conductor on a host listens to.
 func ConductorTarget(host string) rpc.Target {
 	return rpc.Target{Exchange: Exchange, Topic: TopicConductor, Server: host, Version: rpcVersion}
 }

@@ -101,16 +101,16 @@ func defaultPools(p netip.Prefix, gateway netip.Addr) []pool {
 	return out
 }
 
-// candidates draws up to n different addresses of the first window ones of
+// candidates draws up to probes different addresses of the first window ones of
 // the pools.
-func candidates(pools []pool, n int, window uint64) []netip.Addr {
+func candidates(pools []pool, window uint64) []netip.Addr {
 	pools = cutPools(pools, window)
 	var total uint64
 	for _, p := range pools {
 		total += p.size()
 	}
 	var out []netip.Addr
-	if total <= uint64(n) {
+	if total <= probes {
 		for _, p := range pools {
 			for i := range p.size() {
 				out = append(out, offset(p.first, i))
@@ -119,7 +119,7 @@ func candidates(pools []pool, n int, window uint64) []netip.Addr {
 		rand.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
 		return out
 	}
-	for range n {
+	for range probes {
 		k := rand.Uint64N(total)
 		for _, p := range pools {
 			if k < p.size() {

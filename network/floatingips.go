@@ -55,7 +55,7 @@ func (s *Service) CreateFloatingIP(ctx context.Context, in FloatingIPCreate) (*F
 			return badRequest("floatingip", "Network %s is not a valid external network", n.ID)
 		}
 		s.begin(ctx, &f)
-		if err := s.charge(ctx, f.ProjectID, "floatingip", 1); err != nil {
+		if err := s.charge(ctx, f.ProjectID, "floatingip"); err != nil {
 			return err
 		}
 		p := &Port{NetworkID: n.ID, AdminStateUp: true, DeviceOwner: OwnerFloatingIP, DeviceID: f.ID}
@@ -99,7 +99,7 @@ func (s *Service) associate(ctx context.Context, c *change, f *FloatingIP, portI
 	if err != nil {
 		return err
 	}
-	at, err := fixedFor(f, p, fixed)
+	at, err := fixedFor(p, fixed)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (s *Service) associate(ctx context.Context, c *change, f *FloatingIP, portI
 }
 
 // fixedFor finds which of the port's addresses is meant.
-func fixedFor(f *FloatingIP, p *Port, fixed string) (FixedIP, error) {
+func fixedFor(p *Port, fixed string) (FixedIP, error) {
 	var four []FixedIP
 	for _, x := range p.FixedIPs {
 		if a, err := netip.ParseAddr(x.IPAddress); err == nil && a.Is4() {

@@ -149,7 +149,7 @@ func (s *Service) freeAddress(ctx context.Context, sub *Subnet, mine []FixedIP) 
 	if w, ok := s.windows.Load(sub.ID); ok {
 		window = w.(uint64)
 	}
-	drawn := candidates(pools, probes, window)
+	drawn := candidates(pools, window)
 	texts := make([]string, len(drawn))
 	for i, a := range drawn {
 		texts[i] = a.String()

@@ -75,7 +75,7 @@ func (s *Service) CreateNetworks(ctx context.Context, in []*Network) ([]*Network
 	err := s.commit(ctx, func(ctx context.Context, c *change) error {
 		for _, n := range in {
 			s.begin(ctx, n)
-			if err := s.charge(ctx, n.ProjectID, "network", 1); err != nil {
+			if err := s.charge(ctx, n.ProjectID, "network"); err != nil {
 				return err
 			}
 			chosen := *n

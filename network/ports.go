@@ -130,7 +130,7 @@ func (s *Service) createPort(ctx context.Context, c *change, in PortCreate) (*Po
 		return nil, err
 	}
 	s.begin(ctx, &p)
-	if err := s.charge(ctx, p.ProjectID, "port", 1); err != nil {
+	if err := s.charge(ctx, p.ProjectID, "port"); err != nil {
 		return nil, err
 	}
 	p.PortSecurityEnabled = n.PortSecurityEnabled

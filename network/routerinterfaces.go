@@ -65,7 +65,7 @@ func (s *Service) interfacePort(ctx context.Context, c *change, r *Router, subne
 		Base: Base{ProjectID: r.ProjectID}, NetworkID: sub.NetworkID, AdminStateUp: true, HostID: r.Host,
 		DeviceOwner: OwnerInterface, DeviceID: r.ID,
 	}
-	if err := s.charge(ctx, p.ProjectID, "port", 1); err != nil {
+	if err := s.charge(ctx, p.ProjectID, "port"); err != nil {
 		return nil, err
 	}
 	return p, s.insertPort(ctx, c, p, &[]FixedIP{{sub.ID, sub.GatewayIP}})

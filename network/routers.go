@@ -52,7 +52,7 @@ func (s *Service) CreateRouter(ctx context.Context, in Router, gw *Gateway) (*Ro
 	err := s.commit(ctx, func(ctx context.Context, c *change) error {
 		r := in
 		s.begin(ctx, &r)
-		if err := s.charge(ctx, r.ProjectID, "router", 1); err != nil {
+		if err := s.charge(ctx, r.ProjectID, "router"); err != nil {
 			return err
 		}
 		r.Status, r.EnableSNAT = StatusActive, true

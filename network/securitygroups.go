@@ -100,7 +100,7 @@ func (s *Service) CreateSecurityGroup(ctx context.Context, in SecurityGroup) (*S
 		if g.Name == defaultGroupName {
 			return conflict("SecurityGroupDefaultAlreadyExists", "Default security group already exists.")
 		}
-		if err := s.charge(ctx, g.ProjectID, "security_group", 1); err != nil {
+		if err := s.charge(ctx, g.ProjectID, "security_group"); err != nil {
 			return err
 		}
 		out = &g
@@ -211,7 +211,7 @@ func (s *Service) createRule(ctx context.Context, c *change, r *SecurityGroupRul
 		r.ProjectID = project
 	}
 	s.begin(ctx, r)
-	if err := s.charge(ctx, r.ProjectID, "security_group_rule", 1); err != nil {
+	if err := s.charge(ctx, r.ProjectID, "security_group_rule"); err != nil {
 		return err
 	}
 	siblings, err := s.store.Rules().List(ctx, Where("security_group_id", r.SecurityGroupID))

@@ -181,9 +181,9 @@ func (s *Service) touch(r Resource) {
 	b.UpdatedAt = s.now()
 }
 
-// charge refuses what would pass a quota of the project.
-func (s *Service) charge(ctx context.Context, project, resource string, n int) error {
-	err := s.quotas.Check(ctx, project, map[string]int64{resource: int64(n)})
+// charge refuses one more of a resource than the project's quota allows.
+func (s *Service) charge(ctx context.Context, project, resource string) error {
+	err := s.quotas.Check(ctx, project, map[string]int64{resource: 1})
 	if fault.Is(err, fault.OverQuota) {
 		return fault.New(fault.OverQuota, "Quota exceeded for resources: ['%s'].", resource).WithType("OverQuota").WithCause(err)
 	}

@@ -87,7 +87,7 @@ func (s *Service) networkStates(ctx context.Context, in StateArgs, ids []string)
 			if err != nil {
 				return nil, err
 			}
-			describeMembers(&st, n, in.Host, mine, ports, peers, serves)
+			describeMembers(&st, n, mine, ports, peers, serves)
 		}
 		out[i] = st
 	}
@@ -133,7 +133,7 @@ func routeStates(routes []Route) []RouteState {
 }
 
 // describeMembers adds what a host has to know of a network's ports.
-func describeMembers(st *NetworkState, n *Network, host string, subnets []*Subnet, ports []*Port, peers map[string]netip.Addr, serves bool) {
+func describeMembers(st *NetworkState, n *Network, subnets []*Subnet, ports []*Port, peers map[string]netip.Addr, serves bool) {
 	for _, a := range peers {
 		st.Peers = append(st.Peers, a)
 	}

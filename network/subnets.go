@@ -138,7 +138,7 @@ func (s *Service) createSubnet(ctx context.Context, c *change, in SubnetCreate) 
 	}
 	s.begin(ctx, &sub)
 	sub.Shared = n.Shared
-	if err := s.charge(ctx, sub.ProjectID, "subnet", 1); err != nil {
+	if err := s.charge(ctx, sub.ProjectID, "subnet"); err != nil {
 		return nil, err
 	}
 	if err := checkSubnet(&sub, in.NoGateway); err != nil {

@@ -65,7 +65,7 @@ func (p *plugs) heard(w *plugWait, port string) (plugged, said bool) {
 }
 
 // errNotPlugged is Nova's word for it.
-var errNotPlugged = errors.New("Virtual Interface creation failed") //nolint:staticcheck // Nova's text
+var errNotPlugged = errors.New("Virtual Interface creation failed")
 
 const (
 	firstLook = 500 * time.Millisecond

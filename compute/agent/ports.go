@@ -35,7 +35,7 @@ func (h *host) makePorts(ctx context.Context, s *compute.Server, look bool) ([]n
 				return err
 			}
 			if p.VIFType == network.VIFFailed {
-				return fmt.Errorf("Binding failed for port %s, please check neutron logs for more information.", p.ID) //nolint:staticcheck // Nova's text
+				return fmt.Errorf("Binding failed for port %s, please check neutron logs for more information.", p.ID)
 			}
 			out = append(out, *p)
 		}
@@ -364,7 +364,7 @@ func (c *networkCache) get(ctx context.Context, id string) (knownNetwork, error)
 		return n, err
 	}
 	if len(networks) == 0 {
-		return n, final(fmt.Errorf("Network %s could not be found.", id)) //nolint:staticcheck // Nova's text
+		return n, final(fmt.Errorf("Network %s could not be found.", id))
 	}
 	subnets, err := c.client.ListSubnets(ctx, url.Values{"network_id": {id}})
 	if err != nil {

@@ -69,7 +69,7 @@ func (h *handler) createServer(w http.ResponseWriter, r *http.Request) error {
 	if in.Hints == nil {
 		in.Hints = in.Older
 	}
-	req, err := in.Server.request(r)
+	req, err := in.Server.request()
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func createRules(r *http.Request, req *compute.CreateRequest) error {
 }
 
 // request is what the body asks for, as the service knows it.
-func (in *newServer) request(r *http.Request) (compute.CreateRequest, error) {
+func (in *newServer) request() (compute.CreateRequest, error) {
 	req := compute.CreateRequest{
 		Name: strings.TrimSpace(in.Name), Hostname: in.Hostname, Description: in.Description, ImageID: in.ImageRef, FlavorID: lastPart(string(in.FlavorRef)),
 		Min: int(in.Min), Max: int(in.Max), KeyName: in.KeyName, UserData: in.UserData, ConfigDrive: bool(in.ConfigDrive),

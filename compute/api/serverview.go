@@ -27,7 +27,6 @@ type serverView struct {
 	hostStatus bool
 	specs      bool
 	up         map[string]string // host → status, where that is shown
-	groups     map[string]string // server → its group, where that is shown
 }
 
 // newServerView finds out once what of servers the caller may see.

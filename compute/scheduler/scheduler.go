@@ -310,7 +310,7 @@ func (s *Scheduler) filter(ctx context.Context, spec *spec, hosts []*host, d *co
 		}
 		verdict.Passed = len(passed)
 		if debug { // Nova's words, which operators search logs for
-			s.log.DebugContext(ctx, fmt.Sprintf("Filter %s returned %d host(s)", f.name, len(passed)))
+			s.log.DebugContext(ctx, fmt.Sprintf("Filter %s returned %d host(s)", f.name, len(passed))) //nolint:sloglint // the whole line is what is searched for
 		}
 		if verdict.Refused != nil {
 			d.Filters = append(d.Filters, verdict)
@@ -341,7 +341,7 @@ func (s *Scheduler) rank(ctx context.Context, spec *spec, hosts []*host, d *comp
 		return 0
 	})
 	if s.log.Enabled(ctx, slog.LevelDebug) {
-		s.log.DebugContext(ctx, "Weighed "+describe(ranked))
+		s.log.DebugContext(ctx, "Weighed "+describe(ranked)) //nolint:sloglint // as above
 	}
 	for _, w := range ranked[:min(keptWeights, len(ranked))] {
 		d.Weighed = append(d.Weighed, compute.WeighedHost{Host: w.name(), Node: w.Node.Hostname, Weight: w.weight, By: w.by})

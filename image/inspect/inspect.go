@@ -124,13 +124,13 @@ func plain(format string) bool {
 // the file of another format.
 func (r Result) Check(declared string) error {
 	if r.Format != declared && (declared != Raw || !plain(r.Format)) && inspectable(declared) {
-		return fmt.Errorf("Image disk_format %s does not match stream data %s", declared, r.Format) //nolint:staticcheck // shown to users, in Glance's words
+		return fmt.Errorf("Image disk_format %s does not match stream data %s", declared, r.Format)
 	}
 	if !inspectable(declared) && !plain(r.Format) {
-		return fmt.Errorf("Image disk_format %s does not match stream data %s", declared, r.Format) //nolint:staticcheck // as above
+		return fmt.Errorf("Image disk_format %s does not match stream data %s", declared, r.Format)
 	}
 	if r.Unsafe != "" {
-		return fmt.Errorf("Image failed safety checks: %s", r.Unsafe) //nolint:staticcheck // as above
+		return fmt.Errorf("Image failed safety checks: %s", r.Unsafe)
 	}
 	return nil
 }

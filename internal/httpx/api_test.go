@@ -129,7 +129,7 @@ func TestRequests(t *testing.T) {
 		"empty name":           {"POST", "/v2.1/things", "member", "", `{"thing":{"name":""}}`, 400, "Invalid input for field/attribute name. Value: . '' is too short"},
 		"wrong type":           {"POST", "/v2.1/things", "member", "", `{"thing":{"name":3}}`, 400, "Invalid input for field/attribute name. Value: 3. 3 is not of type 'string'"},
 		"missing":              {"POST", "/v2.1/things", "member", "", `{"thing":{}}`, 400, "Invalid input for field/attribute thing. Value: {}. 'name' is a required property"},
-		"unknown field":        {"POST", "/v2.1/things", "member", "", `{"thing":{"name":"x","nmae":1}}`, 400, "Additional properties are not allowed ('nmae' was unexpected)"},
+		"unknown field":        {"POST", "/v2.1/things", "member", "", `{"thing":{"name":"x","naam":1}}`, 400, "Additional properties are not allowed ('naam' was unexpected)"},
 		"enum":                 {"POST", "/v2.1/things", "member", "", `{"thing":{"name":"x","kind":"c"}}`, 400, "'c' is not one of ['a', 'b']"},
 		"enum of newer schema": {"POST", "/v2.1/things", "member", "compute 2.5", `{"thing":{"name":"x","kind":"c"}}`, 201, "x"},
 		"minimum":              {"POST", "/v2.1/things", "member", "", `{"thing":{"name":"x","size":0}}`, 400, "0 is less than the minimum of 1"},

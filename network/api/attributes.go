@@ -82,7 +82,7 @@ type resource struct {
 // name, and becomes it.
 var common = []attribute{
 	{name: "id", convert: text(36)}, {name: "status", convert: text(16)}, {name: "revision_number", convert: integer},
-	{name: "created_at", convert: text(64)}, {name: "updated_at", convert: text(64)}, {name: "tags", convert: texts(255), where: post},
+	{name: "created_at", convert: text(64)}, {name: "updated_at", convert: text(64)}, {name: "tags", convert: texts(), where: post},
 	{name: "project_id", convert: text(255), where: post}, {name: "tenant_id", convert: text(255), where: post},
 	{name: "description", convert: text(255), where: both},
 }
@@ -272,8 +272,8 @@ func orNull(next func(any) (any, error)) func(any) (any, error) {
 	}
 }
 
-func texts(limit int) func(any) (any, error) {
-	one := text(limit)
+func texts() func(any) (any, error) {
+	one := text(255)
 	return func(v any) (any, error) {
 		list, err := items(v)
 		out := []string{}

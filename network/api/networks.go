@@ -19,7 +19,7 @@ var networkResource = &resource{name: "network", plural: "networks", attributes:
 	{name: "provider:physical_network", convert: orNull(text(64)), where: post, def: "", guarded: true},
 	{name: "provider:segmentation_id", convert: segment, where: post, def: 0, guarded: true},
 	{name: "availability_zone_hints", convert: emptyList, where: post},
-	{name: "availability_zones", convert: texts(255), where: readOnly},
+	{name: "availability_zones", convert: texts(), where: readOnly},
 	{name: "subnets", convert: uuids, where: readOnly},
 	{name: "ipv4_address_scope", convert: nothing, where: readOnly},
 	{name: "ipv6_address_scope", convert: nothing, where: readOnly},

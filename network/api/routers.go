@@ -16,7 +16,7 @@ var routerResource = &resource{name: "router", plural: "routers", attributes: []
 	{name: "external_gateway_info", convert: gatewayInfo, where: both},
 	{name: "routes", convert: routes, where: put},
 	{name: "availability_zone_hints", convert: emptyList, where: post},
-	{name: "availability_zones", convert: texts(255), where: readOnly},
+	{name: "availability_zones", convert: texts(), where: readOnly},
 	{name: "ha", convert: onlyFalse, where: both},
 	{name: "distributed", convert: onlyFalse, where: both},
 	{name: "flavor_id", convert: nothing, where: post},

@@ -26,7 +26,7 @@ func readTags(doc any) ([]string, error) {
 	if !ok || len(m) != 1 || m["tags"] == nil {
 		return nil, bad("Invalid input for body. Reason: 'tags' is required.")
 	}
-	v, err := texts(255)(m["tags"])
+	v, err := texts()(m["tags"])
 	if err != nil {
 		return nil, bad("Invalid input for tags. Reason: %s.", err)
 	}

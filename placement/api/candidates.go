@@ -60,7 +60,7 @@ func parseCandidates(r *http.Request) (placement.CandidateQuery, error) {
 				return out, err
 			}
 		}
-		if g.Filter, err = parseFilter(r, q, suffix, listRules(r)); err != nil {
+		if g.Filter, err = parseFilter(q, suffix, listRules(r)); err != nil {
 			return out, err
 		}
 		if g.InTree != "" && !httpx.IsUUID(g.InTree) {

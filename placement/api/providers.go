@@ -56,7 +56,7 @@ func (h *handler) listProviders(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	if in.Filter, err = parseFilter(r, q, "", listRules(r)); err != nil {
+	if in.Filter, err = parseFilter(q, "", listRules(r)); err != nil {
 		return err
 	}
 	list, err := h.svc.Providers(r.Context(), in)

@@ -51,7 +51,7 @@ func listRules(r *http.Request) filterRules {
 }
 
 // parseFilter reads the parameters required and member_of of one group.
-func parseFilter(r *http.Request, q url.Values, suffix string, rules filterRules) (placement.Filter, error) {
+func parseFilter(q url.Values, suffix string, rules filterRules) (placement.Filter, error) {
 	var f placement.Filter
 	required := q["required"+suffix]
 	if len(required) > 1 && !rules.anyTrait {

@@ -106,6 +106,6 @@ func (s *Store) setLabels(ctx context.Context, table, column, provider string, l
 	for i, l := range labels {
 		rows[i] = []string{provider, l}
 	}
-	_, err := s.exec(ctx, "INSERT INTO ? (provider_uuid, ?) VALUES ? ON CONFLICT DO NOTHING", bun.Ident(table), bun.Ident(column), bun.In(rows))
+	_, err := s.exec(ctx, "INSERT INTO ? (provider_uuid, ?) VALUES ? ON CONFLICT DO NOTHING", bun.Ident(table), bun.Ident(column), bun.In(rows)) //nolint:staticcheck // neither of its successors makes rows of values
 	return err
 }

@@ -83,11 +83,10 @@ func links(r *http.Request, kind, id string) []link {
 }
 
 // withNext adds the link to the next page.
-func withNext(out map[string]any, key, next string) map[string]any {
+func withNext(out map[string]any, key, next string) {
 	if next != "" {
 		out[key+"_links"] = []link{{"next", next}}
 	}
-	return out
 }
 
 // stamp is a time as Cinder shows it; null for none.

@@ -73,8 +73,8 @@ func from(q bun.IDB, model any, table string) *bun.SelectQuery {
 }
 
 // own scopes a query of the table to the caller's project.
-func own(ctx context.Context, column string) func(*bun.SelectQuery) *bun.SelectQuery {
-	return func(q *bun.SelectQuery) *bun.SelectQuery { return db.Scope(q, auth.From(ctx), column) }
+func own(ctx context.Context) func(*bun.SelectQuery) *bun.SelectQuery {
+	return func(q *bun.SelectQuery) *bun.SelectQuery { return db.Scope(q, auth.From(ctx), "project_id") }
 }
 
 // one scans a single row; the fault tells that there is none.
@@ -97,18 +97,18 @@ func noVolume(id string) error { return fault.NotFoundf("Volume %s could not be 
 // Volume implements volume.Store.
 func (s *Store) Volume(ctx context.Context, id string) (*volume.Volume, error) {
 	v := new(volume.Volume)
-	q := from(s.db.Query(ctx), v, "volumes").Where("?TableAlias.id = ?", id).Apply(own(ctx, "project_id"))
+	q := from(s.db.Query(ctx), v, "volumes").Where("?TableAlias.id = ?", id).Apply(own(ctx))
 	return v, one(ctx, q, noVolume(id))
 }
 
 // Volumes implements volume.Store.
 func (s *Store) Volumes(ctx context.Context, p db.Page, f []db.Filter) ([]volume.Volume, error) {
 	list := []volume.Volume{}
-	q, err := db.ApplyFilters(from(s.db.Query(ctx), &list, "volumes").Apply(own(ctx, "project_id")), f, volumeColumns)
+	q, err := db.ApplyFilters(from(s.db.Query(ctx), &list, "volumes").Apply(own(ctx)), f, volumeColumns)
 	if err != nil {
 		return nil, err
 	}
-	q, err = p.Apply(ctx, q, s.db.Query(ctx), db.Keyset{Table: "volumes", Alias: "volume", Scope: own(ctx, "project_id")})
+	q, err = p.Apply(ctx, q, s.db.Query(ctx), db.Keyset{Table: "volumes", Alias: "volume", Scope: own(ctx)})
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (s *Store) Volumes(ctx context.Context, p db.Page, f []db.Filter) ([]volume
 
 // SumVolumes implements volume.Store.
 func (s *Store) SumVolumes(ctx context.Context, f []db.Filter) (count, sizeGB int, err error) {
-	q := s.db.Query(ctx).NewSelect().TableExpr("volumes").ColumnExpr("COUNT(*), COALESCE(SUM(size_gb), 0)").Apply(own(ctx, "project_id"))
+	q := s.db.Query(ctx).NewSelect().TableExpr("volumes").ColumnExpr("COUNT(*), COALESCE(SUM(size_gb), 0)").Apply(own(ctx))
 	if q, err = db.ApplyFilters(q, f, volumeColumns); err != nil {
 		return 0, 0, err
 	}
@@ -229,18 +229,18 @@ var attachmentColumns = map[string]string{
 // Attachment implements volume.Store.
 func (s *Store) Attachment(ctx context.Context, id string) (*volume.Attachment, error) {
 	a := new(volume.Attachment)
-	q := from(s.db.Query(ctx), a, "attachments").Where("?TableAlias.id = ?", id).Apply(own(ctx, "project_id"))
+	q := from(s.db.Query(ctx), a, "attachments").Where("?TableAlias.id = ?", id).Apply(own(ctx))
 	return a, one(ctx, q, fault.NotFoundf("Volume attachment could not be found with filter: attachment_id = %s.", id))
 }
 
 // Attachments implements volume.Store.
 func (s *Store) Attachments(ctx context.Context, p db.Page, f []db.Filter) ([]volume.Attachment, error) {
 	list := []volume.Attachment{}
-	q, err := db.ApplyFilters(from(s.db.Query(ctx), &list, "attachments").Apply(own(ctx, "project_id")), f, attachmentColumns)
+	q, err := db.ApplyFilters(from(s.db.Query(ctx), &list, "attachments").Apply(own(ctx)), f, attachmentColumns)
 	if err != nil {
 		return nil, err
 	}
-	q, err = p.Apply(ctx, q, s.db.Query(ctx), db.Keyset{Table: "attachments", Alias: "attachment", Scope: own(ctx, "project_id")})
+	q, err = p.Apply(ctx, q, s.db.Query(ctx), db.Keyset{Table: "attachments", Alias: "attachment", Scope: own(ctx)})
 	if err != nil {
 		return nil, err
 	}

@@ -78,4 +78,4 @@ func startCluster() (string, error) {
 }
 
 // keepOpen holds the pipe against the garbage collector, which would close it.
-var keepOpen any
+var keepOpen any //nolint:unused // being referred to is its use
