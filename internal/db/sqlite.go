@@ -108,7 +108,7 @@ func (w queuedWriter) ExecContext(ctx context.Context, query string, args ...any
 // is busy until the rows are closed: whose turn is next waits for it.
 func (w queuedWriter) QueryContext(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
 	err = w.inTurn(ctx, func() error {
-		rows, err = w.d.writer.DB.QueryContext(ctx, query, args...) //nolint:rowserrcheck // whoever reads the rows does
+		rows, err = w.d.writer.DB.QueryContext(ctx, query, args...) //nolint:rowserrcheck,sqlclosecheck // whoever reads the rows does
 		return err
 	})
 	return rows, err
