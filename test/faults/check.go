@@ -19,6 +19,10 @@ import (
 	"nubo/sdk/volume"
 )
 
+// Settled is how long everything may take to be as it was promised after all
+// parts of the cloud are back.
+const Settled = 30 * time.Second
+
 // Settle waits until all that has to hold of a cloud at rest does, and gives
 // what does not when limit is over. The load must be paused or have ended.
 func (l *Load) Settle(ctx context.Context, limit time.Duration) []string {

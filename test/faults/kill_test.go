@@ -17,12 +17,7 @@ import (
 	"nubo/internal/testx"
 )
 
-const (
-	password = "faults-secret"
-	// settled is how long after a start everything may take to be as it was
-	// promised.
-	settled = 30 * time.Second
-)
+const password = "faults-secret"
 
 // process is a nubo that can be killed.
 type process struct {
@@ -127,7 +122,7 @@ func TestKilled(t *testing.T) {
 		began := time.Now()
 		p.start()
 		ready := time.Since(began)
-		bad := load.Settle(t.Context(), settled)
+		bad := load.Settle(t.Context(), Settled)
 		t.Logf("round %d: ready after %v, settled after %v", round, ready.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 		failed, err := load.Errors(t.Context())
 		load.Resume()
@@ -141,7 +136,7 @@ func TestKilled(t *testing.T) {
 	}
 	stop()
 	load.Wait()
-	if bad := load.Clear(t.Context(), settled); bad != nil {
+	if bad := load.Clear(t.Context(), Settled); bad != nil {
 		t.Fatalf("left over:\n%s", strings.Join(bad, "\n"))
 	}
 	t.Logf("answers: %v", load.Counts())
