@@ -24,7 +24,7 @@ func golden(t *testing.T, name, got, base string) {
 	want, err := os.ReadFile(path)
 	testx.NoErr(t, err)
 	testx.Equal(t, got, string(want))
-	if os.Getenv(insideVar) == "" {
+	if !inside() {
 		return
 	}
 	m := newMachine(t)

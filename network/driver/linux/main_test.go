@@ -20,7 +20,7 @@ const insideVar = "NUBO_TEST_INSIDE_NAMESPACES"
 // the tests of real packets do not run, and that is said loudly.
 func TestMain(m *testing.M) {
 	switch {
-	case os.Getenv(insideVar) != "":
+	case inside():
 		if err := isolate(); err != nil {
 			fmt.Fprintln(os.Stderr, "isolate the tests:", err)
 			os.Exit(1)
@@ -65,9 +65,12 @@ func isolate() error {
 	return nil
 }
 
+// inside tells whether the tests may make real interfaces.
+func inside() bool { return os.Getenv(insideVar) != "" }
+
 func needRoot(t *testing.T) {
 	t.Helper()
-	if os.Getenv(insideVar) == "" {
+	if !inside() {
 		t.Skip("NOT RUN: needs root")
 	}
 }

@@ -2,8 +2,11 @@ package linux
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
+
+	"github.com/vishvananda/netlink"
 
 	"nubo/network/driver"
 )
@@ -60,4 +63,39 @@ func firstIPv4(prefixes []netip.Prefix) (netip.Addr, bool) {
 		}
 	}
 	return netip.Addr{}, false
+}
+
+// translations are the router's address translations, by address. It picks
+// the tracked connections that contradict them.
+type translations struct {
+	fixed, floating map[netip.Addr]netip.Addr
+	gateway         netip.Addr
+}
+
+func newTranslations(r driver.Router) translations {
+	t := translations{fixed: map[netip.Addr]netip.Addr{}, floating: map[netip.Addr]netip.Addr{}}
+	for _, f := range r.FloatingIPs {
+		t.fixed[f.Floating], t.floating[f.Fixed] = f.Fixed, f.Floating
+	}
+	if r.Gateway != nil && r.Gateway.EnableSNAT {
+		t.gateway, _ = firstIPv4(r.Gateway.Addrs)
+	}
+	return t
+}
+
+// MatchConntrackFlow tells whether the connection is translated otherwise than
+// a new one would be. One that was hidden behind the gateway before its source
+// got a floating IP goes on.
+func (t translations) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
+	source, to := unmapped(flow.Forward.SrcIP), unmapped(flow.Forward.DstIP)
+	answering, answered := unmapped(flow.Reverse.SrcIP), unmapped(flow.Reverse.DstIP)
+	if answering != to && answering != t.fixed[to] {
+		return true
+	}
+	return answered != source && answered != t.floating[source] && answered != t.gateway
+}
+
+func unmapped(ip net.IP) netip.Addr {
+	addr, _ := netip.AddrFromSlice(ip)
+	return addr.Unmap()
 }

@@ -49,10 +49,6 @@ func (d *Driver) ApplyRouter(ctx context.Context, r driver.Router) error {
 	if err := s.sysctl(routerSysctls); err != nil {
 		return err
 	}
-	removed, err := removedFloating(s, r)
-	if err != nil {
-		return err
-	}
 	// Translation comes before the addresses that it is about.
 	if err := s.load(ctx, natRules(r)); err != nil {
 		return fmt.Errorf("translate addresses of router %s: %w", r.ID, err)
@@ -78,8 +74,10 @@ func (d *Driver) ApplyRouter(ctx context.Context, r driver.Router) error {
 	if err := s.setRoutes(routerRoutes(r)); err != nil {
 		return fmt.Errorf("router %s: %w", r.ID, err)
 	}
-	if err := forgetFloating(s, removed); err != nil {
-		return err
+	// Connections keep the translation that they began with: those that began
+	// with one that is no longer right end here.
+	if err := s.forget(unix.AF_INET, []netlink.CustomConntrackFilter{newTranslations(r)}); err != nil {
+		return fmt.Errorf("router %s: %w", r.ID, err)
 	}
 	return d.serveRouterMetadata(s, r.ID)
 }
@@ -181,50 +179,6 @@ func removeOtherPorts(s *space, keep map[string]bool) error {
 		}
 	}
 	return nil
-}
-
-// removedFloating lists the floating addresses that the router has and shall
-// lose: on its gateways, whatever is a single address and no longer wanted.
-func removedFloating(s *space, r driver.Router) ([]netip.Addr, error) {
-	wanted := map[netip.Addr]bool{}
-	for _, f := range r.FloatingIPs {
-		wanted[f.Floating] = true
-	}
-	links, err := s.links()
-	if err != nil {
-		return nil, fmt.Errorf("list the router's interfaces: %w", err)
-	}
-	var removed []netip.Addr
-	for _, l := range links {
-		if !strings.HasPrefix(l.Attrs().Name, "qg-") {
-			continue
-		}
-		addrs, err := retryDump(func() ([]netlink.Addr, error) { return s.nl.AddrList(l, netlink.FAMILY_V4) })
-		if err != nil {
-			return nil, fmt.Errorf("list the addresses of %s: %w", l.Attrs().Name, err)
-		}
-		for _, a := range addrs {
-			if p := prefixOf(a.IPNet); p.IsSingleIP() && !wanted[p.Addr()] {
-				removed = append(removed, p.Addr())
-			}
-		}
-	}
-	return removed, nil
-}
-
-// forgetFloating ends the connections of floating addresses that are gone,
-// to them and from behind them.
-func forgetFloating(s *space, removed []netip.Addr) error {
-	var filters []netlink.CustomConntrackFilter
-	for _, a := range removed {
-		to, from := &netlink.ConntrackFilter{}, &netlink.ConntrackFilter{}
-		if err := errors.Join(to.AddIP(netlink.ConntrackOrigDstIP, a.AsSlice()),
-			from.AddIP(netlink.ConntrackReplyDstIP, a.AsSlice())); err != nil {
-			return fmt.Errorf("choose connections of %s: %w", a, err)
-		}
-		filters = append(filters, to, from)
-	}
-	return s.forget(unix.AF_INET, filters)
 }
 
 // routerRoutes are the router's static routes and its default ones.

@@ -42,7 +42,7 @@ func TestRouter(t *testing.T) {
 	h.serve(t, "tcp4", "172.24.4.1:8000", "host")
 	n := driver.Network{ID: clock.NewID(), Type: driver.TypeLocal, MTU: 1450}
 	h.network(t, n)
-	admits := rules(ingress("icmp", -1), ingress("tcp", 22))
+	admits := rules(ingress("icmp", -1), ingress("tcp", 22), ingress("udp", 53))
 	a := h.guest(t, newPort(n.ID, admits, "192.168.1.5"), "192.168.1.1")
 	b := h.guest(t, newPort(n.ID, admits, "192.168.1.6"), "192.168.1.1")
 	a.serve(t, "tcp4", "192.168.1.5:22", "a")
@@ -73,11 +73,16 @@ func TestRouter(t *testing.T) {
 	h.route(t, "169.254.169.254/32", "172.24.4.10")
 	outside.cannotReach(t, "169.254.169.254:80")
 
-	// The floating IP moves to b; nothing of a is left behind it.
+	// The floating IP moves to b; nothing of a is left behind it, not even in
+	// what was going on.
 	b.serve(t, "tcp4", "192.168.1.6:22", "b")
+	asker := outside.listenUDP(t, "203.0.113.2:5353")
+	atA, atB := a.listenUDP(t, "192.168.1.5:53"), b.listenUDP(t, "192.168.1.6:53")
+	testx.Equal(t, arrives(t, asker, atA, "172.24.4.50:53", patience), true)
 	r.FloatingIPs = []driver.FloatingIP{floating("172.24.4.50", "192.168.1.6")}
 	h.router(t, r)
 	outside.reaches(t, "172.24.4.50:22", "b 203.0.113.2")
+	testx.Equal(t, arrives(t, asker, atB, "172.24.4.50:53", patience), true)
 	a.reaches(t, "172.24.4.1:8000", "host 172.24.4.10")
 	// And goes.
 	r.FloatingIPs = nil

@@ -148,6 +148,8 @@ func TestRuleRemovalEndsConnections(t *testing.T) {
 
 	client, server := a.listenUDP(t, "10.0.0.5:0"), b.listenUDP(t, "10.0.0.6:53")
 	testx.Equal(t, arrives(t, client, server, "10.0.0.6:53", patience), true)
+	port := client.LocalAddr().(*net.UDPAddr).AddrPort()
+	testx.Equal(t, arrives(t, server, client, port.String(), patience), true)
 	bPort.Rules = nil
 	h.port(t, bPort)
 	testx.Equal(t, arrives(t, client, server, "10.0.0.6:53", impatience), false)
