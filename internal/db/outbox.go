@@ -117,29 +117,42 @@ func (o *Outbox) relay(ctx context.Context, send func(context.Context, []Message
 		if err := lock.rows.NewSelect().Model(&batch).Order("id").Limit(outboxBatch).Scan(ctx); err != nil {
 			return progress, fmt.Errorf("read the outbox: %w", err)
 		}
-		if len(batch) == 0 {
-			select {
-			case <-ctx.Done():
-				return progress, ctx.Err()
-			case <-o.wake:
-			case <-poll.C:
-			}
-			continue
-		}
-		n, err := send(ctx, batch)
-		if n > 0 {
-			progress = true
-			if err := o.forget(ctx, batch[:n]); err != nil {
+		var n int
+		if len(batch) > 0 {
+			n, err = o.pass(ctx, batch, send)
+			progress = progress || n > 0
+			if err != nil {
 				return progress, err
 			}
 		}
-		if err == nil && n == 0 {
-			err = errors.New("nothing was sent")
+		if n < len(batch) || n == outboxBatch {
+			continue // there is more
 		}
-		if err != nil {
-			return progress, fmt.Errorf("send from outbox: %w", err)
+		// What was committed here since the read has left a token.
+		select {
+		case <-ctx.Done():
+			return progress, ctx.Err()
+		case <-o.wake:
+		case <-poll.C:
 		}
 	}
+}
+
+// pass sends a batch, forgets what was sent and says how much that is.
+func (o *Outbox) pass(ctx context.Context, batch []Message, send func(context.Context, []Message) (int, error)) (int, error) {
+	n, err := send(ctx, batch)
+	if n > 0 {
+		if err := o.forget(ctx, batch[:n]); err != nil {
+			return n, err
+		}
+	}
+	if err == nil && n == 0 {
+		err = errors.New("nothing was sent")
+	}
+	if err != nil {
+		return n, fmt.Errorf("send from outbox: %w", err)
+	}
+	return n, nil
 }
 
 // forget deletes what was sent; also when ctx just ended, for it would be
