@@ -58,10 +58,10 @@ func (s *Store) NetworkHosts(ctx context.Context, networks []string) (map[string
 
 // MemberHosts gives the hosts that have to know networks' ports.
 func (s *Store) MemberHosts(ctx context.Context, networks []string) (map[string][]string, error) {
-	tunnelled := s.d.Query(ctx).NewSelect().TableExpr("ports AS p").Column("p.network_id", "p.host_id").
-		Join("JOIN networks AS n ON n.id = p.network_id AND n.network_type = ?", network.TypeVXLAN).
-		Join("JOIN agents AS a ON a.host = p.host_id AND a.tunnel_ip <> ''").
-		Where("p.network_id IN (?)", bun.List(networks))
+	// From the tunnels' ends: there are fewer than ports.
+	tunnelled := s.d.Query(ctx).NewSelect().TableExpr("networks AS n").Column("n.id", "a.host").
+		Join("JOIN agents AS a ON a.tunnel_ip <> ''").Where("n.network_type = ?", network.TypeVXLAN).Where("n.id IN (?)", bun.List(networks)).
+		Where("EXISTS (SELECT 1 FROM ports AS p WHERE p.host_id = a.host AND p.network_id = n.id)")
 	return grouped(ctx, s.d.Query(ctx).NewSelect().Table("network_dhcp").Column("network_id", "host").
 		Where("network_id IN (?)", bun.List(networks)).Union(tunnelled))
 }
