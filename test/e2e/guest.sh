@@ -29,6 +29,16 @@ step "nubo status says that all is up" "$nubo" status --data-dir "$dir"
 "$root/test/acceptance/walkthrough.sh" --image "$work/guest/nubo-mini.qcow2" > "$work/walk" 2>&1
 sed "s/^/    /" "$work/walk"
 step "the walkthrough" grep -qE '^[0-9]+ passed, 0 failed' "$work/walk"
+# A cloud that is killed with a server, a network and a volume in use leaves
+# nothing either, once nubo down was run.
+busy() {
+  openstack image create --disk-format qcow2 --container-format bare --file "$work/guest/nubo-mini.qcow2" img >/dev/null &&
+    openstack flavor create --ram 128 --disk 1 --vcpus 1 small >/dev/null && openstack network create net >/dev/null &&
+    openstack subnet create --network net --subnet-range 192.168.77.0/24 sub >/dev/null && openstack volume create --size 1 vol >/dev/null &&
+    openstack server create --image img --flavor small --network net --wait vm >/dev/null && openstack server add volume vm vol >/dev/null
+}
+step "a server runs with a volume" busy
+step "nubo is killed" kill -9 "$(sed 's/.*"pid":\([0-9]*\).*/\1/' "$dir/nubo.run")"
 step "nubo down" "$nubo" down --data-dir "$dir"
 step "no domain is left" eval '[ -z "$(virsh list --all --name 2>/dev/null | grep .)" ]'
 step "no bridge or tap is left" eval '! ip -o link | grep -E "brq|tap|qr-|qg-|vxlan"'
