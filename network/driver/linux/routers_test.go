@@ -3,8 +3,11 @@ package linux
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"testing"
+
+	"github.com/vishvananda/netlink"
 
 	"nubo/internal/clock"
 	"nubo/internal/fault"
@@ -148,19 +151,27 @@ func TestOverlappingRouters(t *testing.T) {
 	h := newHost(t, nil)
 	ext, outside := external(t, h)
 	h.serve(t, "tcp4", "172.24.4.1:8000", "host")
+	var routers []driver.Router
 	for i := range 2 {
 		n := driver.Network{ID: clock.NewID(), Type: driver.TypeLocal, MTU: 1450}
 		h.network(t, n)
 		g := h.guest(t, newPort(n.ID, rules(ingress("tcp", 22)), "10.0.0.5"), "10.0.0.1")
 		name, fip := fmt.Sprintf("tenant%d", i), fmt.Sprintf("172.24.4.5%d", i)
 		g.serve(t, "tcp4", "10.0.0.5:22", name)
-		h.router(t, driver.Router{ID: clock.NewID(), AdminStateUp: true,
+		r := driver.Router{ID: clock.NewID(), AdminStateUp: true,
 			Gateway:     gateway(ext.ID, fmt.Sprintf("172.24.4.1%d/24", i)),
 			Interfaces:  []driver.RouterPort{routerPort(n.ID, "10.0.0.1/24")},
-			FloatingIPs: []driver.FloatingIP{floating(fip, "10.0.0.5")}})
+			FloatingIPs: []driver.FloatingIP{floating(fip, "10.0.0.5")}}
+		routers = append(routers, r)
+		h.router(t, r)
 		g.reaches(t, "172.24.4.1:8000", "host "+fip)
 		outside.reaches(t, fip+":22", name+" 203.0.113.2")
 	}
+	// A floating IP moves to the other router, which neighbours are told at once.
+	routers[0].FloatingIPs, routers[1].FloatingIPs = nil, routers[0].FloatingIPs
+	h.router(t, routers[0])
+	h.router(t, routers[1])
+	outside.reaches(t, "172.24.4.50:22", "tenant1 203.0.113.2")
 }
 
 // A router applied again after any part of it was lost works again.
@@ -225,6 +236,35 @@ func TestBadRouters(t *testing.T) {
 		err := d.ApplyRouter(t.Context(), r)
 		if !fault.Is(err, fault.Invalid) {
 			t.Errorf("%s: got %v; want an invalid fault", name, err)
+		}
+	}
+}
+
+func TestTranslations(t *testing.T) {
+	t.Parallel()
+	tr := newTranslations(driver.Router{Gateway: gateway("", "172.24.4.10/24"),
+		FloatingIPs: []driver.FloatingIP{floating("172.24.4.50", "10.0.0.5")}})
+	for _, tt := range []struct {
+		name                            string
+		source, to, answering, answered string
+		stale                           bool
+	}{
+		{"plain", "10.0.0.5", "10.1.0.7", "10.1.0.7", "10.0.0.5", false},
+		{"to the floating IP", "203.0.113.2", "172.24.4.50", "10.0.0.5", "203.0.113.2", false},
+		{"to it, elsewhere", "203.0.113.2", "172.24.4.50", "10.0.0.6", "203.0.113.2", true},
+		{"to one that is gone", "203.0.113.2", "172.24.4.51", "10.0.0.6", "203.0.113.2", true},
+		{"from the floating IP", "10.0.0.5", "203.0.113.2", "203.0.113.2", "172.24.4.50", false},
+		{"from another's", "10.0.0.6", "203.0.113.2", "203.0.113.2", "172.24.4.50", true},
+		{"from one that is gone", "10.0.0.6", "203.0.113.2", "203.0.113.2", "172.24.4.51", true},
+		{"from the gateway", "10.0.0.6", "203.0.113.2", "203.0.113.2", "172.24.4.10", false},
+		{"from a former gateway", "10.0.0.6", "203.0.113.2", "203.0.113.2", "172.24.4.11", true},
+		{"by the router and back", "10.0.0.6", "172.24.4.50", "10.0.0.5", "172.24.4.10", false},
+	} {
+		flow := &netlink.ConntrackFlow{
+			Forward: netlink.IPTuple{SrcIP: net.ParseIP(tt.source), DstIP: net.ParseIP(tt.to)},
+			Reverse: netlink.IPTuple{SrcIP: net.ParseIP(tt.answering), DstIP: net.ParseIP(tt.answered)}}
+		if got := tr.MatchConntrackFlow(flow); got != tt.stale {
+			t.Errorf("%s: stale is %t; want %t", tt.name, got, tt.stale)
 		}
 	}
 }
