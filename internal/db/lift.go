@@ -21,55 +21,84 @@ const maxLifted = 200
 // are not integers.
 func lift(query string) (text []byte, values []driver.NamedValue, ok bool) {
 	text = make([]byte, 0, len(query))
-	add := func(v driver.Value) {
-		text = append(text, '?')
+	copied := 0 // what of the query is in the text
+	replace := func(from, to int, v driver.Value) {
+		text = append(append(text, query[copied:from]...), '?')
+		if values == nil {
+			values = make([]driver.NamedValue, 0, 16)
+		}
 		values = append(values, driver.NamedValue{Ordinal: len(values) + 1, Value: v})
+		copied = to
 	}
 	by := false
 	for i := 0; i < len(query); {
 		n := 1
-		switch c := query[i]; {
-		case c == '\'':
+		switch class[query[i]] {
+		case quote:
 			var v string
-			if v, n = quoted(query[i:]); v != "" {
-				add(v)
-				i += n
-				continue
+			if v, n = quoted(query[i:]); v != "" && query[i] == '\'' {
+				replace(i, i+n, v)
 			}
-		case c == '"':
-			_, n = quoted(query[i:])
-		case isWord(c):
+		case digit:
 			n = wordLen(query[i:])
-			word := query[i : i+n]
 			if v, ok := integer(query, i, n); ok && !by {
-				add(v)
-				i += n
-				continue
+				replace(i, i+n, v)
 			}
-			if strings.EqualFold(word, "x") && strings.HasPrefix(query[i+1:], "'") {
-				v, more := quoted(query[i+1:])
-				blob, err := hex.DecodeString(v)
-				if more == 0 || err != nil {
-					return nil, nil, false
-				}
-				if n += more; len(blob) > 0 {
-					add(blob)
-					i += n
-					continue
-				}
+		case letter:
+			n = wordLen(query[i:])
+			if n == 2 && strings.EqualFold(query[i:i+2], "by") {
+				by = true
 			}
-			by = by || strings.EqualFold(word, "by")
-		case strings.IndexByte("?@:$`[;\x00", c) >= 0, strings.HasPrefix(query[i:], "--"), strings.HasPrefix(query[i:], "/*"):
-			return nil, nil, false // parameters, comments and other ways to quote: bun writes none
+			if n > 1 || query[i]|0x20 != 'x' || !strings.HasPrefix(query[i+1:], "'") {
+				break
+			}
+			v, more := quoted(query[i+1:])
+			blob, err := hex.DecodeString(v)
+			if more == 0 || err != nil {
+				return nil, nil, false
+			}
+			if n += more; len(blob) > 0 {
+				replace(i, i+n, blob)
+			}
+		case strange:
+			return nil, nil, false
+		default:
+			if c := query[i:]; strings.HasPrefix(c, "--") || strings.HasPrefix(c, "/*") {
+				return nil, nil, false
+			}
 		}
 		if n == 0 || len(values) > maxLifted {
 			return nil, nil, false
 		}
-		text = append(text, query[i:i+n]...)
 		i += n
 	}
-	return text, values, len(values) <= maxLifted
+	return append(text, query[copied:]...), values, true
 }
+
+// The classes of bytes in a statement.
+const (
+	other = iota
+	letter
+	digit
+	quote
+	strange // parameters, ends and other ways to quote: bun writes none
+)
+
+var class = func() (c [256]byte) {
+	for i := range c {
+		switch b := byte(i); {
+		case b == '_' || b|0x20 >= 'a' && b|0x20 <= 'z' || b >= 0x80:
+			c[i] = letter
+		case b >= '0' && b <= '9':
+			c[i] = digit
+		case b == '\'' || b == '"':
+			c[i] = quote
+		case strings.IndexByte("?@:$`[;\x00", b) >= 0:
+			c[i] = strange
+		}
+	}
+	return c
+}()
 
 // integer reads the word at query[i:i+n] if it is an integer, not a name nor
 // a part of another number: 1.5, 1.5e-3.
@@ -104,13 +133,9 @@ func quoted(s string) (value string, n int) {
 	return "", 0
 }
 
-func isWord(c byte) bool {
-	return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80
-}
-
 func wordLen(s string) int {
 	n := 1
-	for n < len(s) && isWord(s[n]) {
+	for n < len(s) && (class[s[n]] == letter || class[s[n]] == digit) {
 		n++
 	}
 	return n

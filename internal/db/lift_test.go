@@ -135,3 +135,13 @@ func TestKeptStatements(t *testing.T) {
 	testx.Equal(t, ids(pool.QueryContext(t.Context(), "SELECT more FROM t WHERE id = 'a3'")), []string{"m"})
 	testx.Equal(t, ids(pool.QueryContext(t.Context(), "SELECT id FROM t WHERE n > 8 AND n < 10 ORDER BY n")), []string{"a8"})
 }
+
+func BenchmarkLift(b *testing.B) {
+	query := "SELECT " + strings.Repeat(`"servers"."column_name", `, 50) + `"servers"."id" FROM "servers" WHERE (id = '0f2ad7c1-6f7e-4a57-8b3f-3f3c2d1e0a99') AND (NOT deleted)`
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, ok := lift(query); !ok {
+			b.Fatal("not lifted")
+		}
+	}
+}
