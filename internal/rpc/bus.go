@@ -41,6 +41,7 @@ type Bus struct {
 	log       *slog.Logger
 	endpoints []endpoint
 	err       error // the URLs are no good; every use says so
+	drain     time.Duration
 
 	ctx     context.Context // ends when the bus is closed
 	cancel  context.CancelFunc
@@ -62,7 +63,7 @@ func Open(cfg Config) *Bus {
 	if cfg.Name == "" {
 		cfg.Name = "nubo"
 	}
-	b := &Bus{cfg: cfg, log: cfg.Log}
+	b := &Bus{cfg: cfg, log: cfg.Log, drain: defaultDrain}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}

@@ -54,10 +54,6 @@ func target() Target {
 	return Target{Exchange: "x" + clock.NewHexID()[:8], Topic: "t" + clock.NewHexID()[:8], Server: "h1", Version: "1.3"}
 }
 
-type addArgs struct{ A, B int }
-
-func add(_ context.Context, in addArgs) (int, error) { return in.A + in.B, nil }
-
 // eachBroker runs a test against every broker nubo works with.
 func eachBroker(t *testing.T, test func(t *testing.T, url string)) {
 	t.Parallel()

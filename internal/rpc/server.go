@@ -32,9 +32,9 @@ type Server struct {
 
 const (
 	defaultConcurrency = 64
-	// drainTimeout bounds each of two waits when a server is stopped: for
+	// defaultDrain bounds each of two waits when a server is stopped: for
 	// handlers to finish, and, their contexts ended, to give up.
-	drainTimeout = 10 * time.Second
+	defaultDrain = 10 * time.Second
 )
 
 // Method makes a Handler of a function whose arguments are a struct. Arguments
@@ -177,7 +177,7 @@ func (d *dispatcher) run(ctx context.Context, purpose string, ready func()) erro
 func (d *dispatcher) drain(giveUp context.CancelFunc) {
 	finished := make(chan struct{})
 	go func() { d.running.Wait(); close(finished) }()
-	t := time.NewTimer(drainTimeout)
+	t := time.NewTimer(d.bus.drain)
 	defer t.Stop()
 	select {
 	case <-finished:
@@ -185,7 +185,7 @@ func (d *dispatcher) drain(giveUp context.CancelFunc) {
 	case <-t.C:
 	}
 	giveUp()
-	t.Reset(drainTimeout)
+	t.Reset(d.bus.drain)
 	select {
 	case <-finished:
 	case <-t.C:
