@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/iotest"
 
 	"go.uber.org/goleak"
 
@@ -17,6 +19,7 @@ import (
 	"nubo/internal/clock"
 	"nubo/internal/db"
 	"nubo/internal/db/dbtest"
+	"nubo/internal/fault"
 	"nubo/internal/rpc"
 	"nubo/internal/testx"
 	"nubo/volume"
@@ -33,6 +36,7 @@ const (
 	serverID = "dddddddd-0000-4000-8000-000000000001"
 	imageID  = "bbbbbbbb-0000-4000-8000-000000000001"
 	lostID   = "bbbbbbbb-0000-4000-8000-000000000002"
+	lateID   = "bbbbbbbb-0000-4000-8000-000000000003"
 	host     = "host1@simulated"
 )
 
@@ -41,8 +45,9 @@ func as(roles ...string) context.Context {
 	return auth.With(context.Background(), &auth.Context{UserID: "user", ProjectID: project, Roles: roles})
 }
 
-// images hold one image whose bytes come, and one whose bytes are lost.
-type images struct{}
+// images hold one image whose bytes come, one whose bytes are lost, and one
+// whose bytes come at the third try.
+type images struct{ tries *atomic.Int32 }
 
 func (images) Show(_ context.Context, id string) (volume.Image, error) {
 	return volume.Image{ID: id, Name: "mini", Status: "active", DiskFormat: "raw", Size: 4, Properties: map[string]string{
@@ -50,9 +55,17 @@ func (images) Show(_ context.Context, id string) (volume.Image, error) {
 	}}, nil
 }
 
-func (images) Download(_ context.Context, id string) (io.ReadCloser, error) {
+func (i images) Download(_ context.Context, id string) (io.ReadCloser, error) {
 	if id == lostID {
 		return nil, io.ErrUnexpectedEOF
+	}
+	if id == lateID {
+		switch i.tries.Add(1) {
+		case 1:
+			return nil, fault.Unavailablef("The image service does not answer.")
+		case 2:
+			return io.NopCloser(io.MultiReader(strings.NewReader("da"), iotest.ErrReader(io.ErrUnexpectedEOF))), nil
+		}
 	}
 	return io.NopCloser(strings.NewReader("data")), nil
 }
@@ -133,11 +146,13 @@ type cloud struct {
 	svc  *volume.Volumes
 	bus  *rpc.Bus
 	stop func()
+
+	images images
 }
 
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
-	c := &cloud{t: t, store: store.New(dbtest.Open(t, store.Migrations, db.WithOutbox())), file: filepath.Join(t.TempDir(), "volumes.json")}
+	c := &cloud{t: t, store: store.New(dbtest.Open(t, store.Migrations, db.WithOutbox())), file: filepath.Join(t.TempDir(), "volumes.json"), images: images{new(atomic.Int32)}}
 	c.start()
 	testx.NoErr(t, c.svc.EnsureDefaultType(auth.Admin(t.Context())))
 	t.Cleanup(func() { c.stop() })
@@ -150,7 +165,7 @@ func (c *cloud) start() {
 	b := broker.New(broker.Config{Log: log})
 	c.bus = rpc.Open(rpc.Config{Dial: func(context.Context) (net.Conn, error) { return b.Dial() }, Log: log})
 	c.svc = volume.New(volume.Config{AvailabilityZone: "nova", DefaultType: "__DEFAULT__", QuotaVolumes: 10, QuotaGigabytes: 100, PerVolumeGB: 50},
-		volume.Deps{Store: c.store, Bus: c.bus, Images: images{}, Clock: clock.System, Log: log})
+		volume.Deps{Store: c.store, Bus: c.bus, Images: c.images, Clock: clock.System, Log: log})
 	c.driver = newGate(c.file)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -164,7 +179,7 @@ func (c *cloud) start() {
 		})
 		<-ready
 	}
-	run(manager.New("host1", manager.Deps{Volumes: c.svc, Store: c.store, Images: images{}, Driver: c.driver, Bus: c.bus, Log: log}).Run)
+	run(manager.New("host1", manager.Deps{Volumes: c.svc, Store: c.store, Images: c.images, Driver: c.driver, Bus: c.bus, Log: log}).Run)
 	run((&manager.Scheduler{Host: "host1", Volumes: c.svc, Store: c.store, Bus: c.bus, Log: log}).Run)
 	run(c.svc.Relay)
 	c.stop = sync.OnceFunc(func() {

@@ -284,12 +284,7 @@ func (m *Manager) make(ctx context.Context, v *volume.Volume) error {
 	if err := m.Volumes.Downloading(ctx, v.ID); err != nil {
 		return err
 	}
-	body, err := m.Images.Download(ctx, v.ImageID)
-	if err != nil {
-		return fmt.Errorf("download image %s: %w", v.ImageID, err)
-	}
-	defer body.Close() //nolint:errcheck // read to its end, or the create failed
-	return m.Driver.CreateFromImage(ctx, v.ID, v.SizeGB, body, v.ImageMetadata["disk_format"], func(int64) {})
+	return m.fromImage(ctx, v)
 }
 
 // delete removes a volume's data, then the volume.

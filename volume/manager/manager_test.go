@@ -48,6 +48,13 @@ func TestFailureHasAReason(t *testing.T) {
 	c.await(refused.ID, "")
 }
 
+func TestImageServiceComesBack(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	c.await(c.create(volume.NewVolume{SizeGB: 1, ImageID: lateID}).ID, volume.StatusAvailable)
+	testx.Equal(t, c.images.tries.Load(), int32(3))
+}
+
 func TestDelete(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)

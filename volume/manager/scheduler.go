@@ -3,7 +3,9 @@ package manager
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
+	"time"
 
 	"nubo/internal/auth"
 	"nubo/internal/rpc"
@@ -21,7 +23,8 @@ type Scheduler struct {
 
 // Run implements service.Service.
 func (s *Scheduler) Run(ctx context.Context, ready func()) error {
-	if err := s.tick(ctx); err != nil {
+	started := s.Volumes.Now()
+	if err := s.tick(ctx, started); err != nil {
 		return err
 	}
 	// When Serve fails, what runs beside it is to end as well.
@@ -30,7 +33,7 @@ func (s *Scheduler) Run(ctx context.Context, ready func()) error {
 	var beside sync.WaitGroup
 	beside.Go(func() {
 		every(ctx, func() {
-			if err := s.tick(ctx); err != nil && ctx.Err() == nil {
+			if err := s.tick(ctx, started); err != nil && ctx.Err() == nil {
 				s.Log.WarnContext(ctx, "scheduler's round failed", "error", err.Error())
 			}
 		})
@@ -45,19 +48,24 @@ func (s *Scheduler) Run(ctx context.Context, ready func()) error {
 	return err
 }
 
-// tick says that the scheduler lives, and schedules what waits for a host since
-// too long.
-func (s *Scheduler) tick(ctx context.Context) error {
+// tick says that the scheduler lives, and schedules what waits for a host
+// since too long: casts of before it started a kill has taken along. Nothing
+// fails for lack of a back end because none has reported yet.
+func (s *Scheduler) tick(ctx context.Context, started time.Time) error {
 	ctx = auth.Admin(ctx)
 	if err := s.Volumes.Beat(ctx, volume.Service{Binary: volume.BinaryScheduler, Host: s.Host}); err != nil {
 		return err
 	}
 	waiting, err := s.Store.Unfinished(ctx, "", volume.StatusCreating)
-	if err != nil {
+	if err != nil || len(waiting) == 0 {
+		return err
+	}
+	zones, err := s.Volumes.Zones(ctx)
+	if err != nil || !slices.ContainsFunc(zones, func(z volume.Zone) bool { return z.Available }) {
 		return err
 	}
 	for _, v := range waiting {
-		if s.Volumes.Now().Sub(v.UpdatedAt) < stuckAfter {
+		if v.UpdatedAt.After(started) && s.Volumes.Now().Sub(v.UpdatedAt) < stuckAfter {
 			continue
 		}
 		if err := s.Volumes.Schedule(ctx, v.ID); err != nil {
