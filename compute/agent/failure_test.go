@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nubo/compute"
+	"nubo/compute/conductor"
 	"nubo/compute/driver"
 	"nubo/internal/testx"
 	"nubo/sdk/network"
@@ -263,4 +264,29 @@ func TestOrphansAreSwept(t *testing.T) {
 	testx.NoErr(t, err)
 	testx.NoErr(t, c.conductor.Sweep(c.ctx))
 	testx.Equal(t, c.world.left(), [4]int{0, 1, 0, 0}) // what is nobody's business stays
+}
+
+func TestReservationIsSwept(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	id := c.create().ID
+	c.await(id, compute.Active)
+	v := c.newVolume()
+	// As if the API had died before it wrote that the server shall have it.
+	_, err := volumeFake{c.world}.CreateAttachment(c.ctx, v.ID, id, nil)
+	testx.NoErr(t, err)
+	cfg := conductor.DefaultConfig()
+	cfg.OrphanInterval = 1
+	sweeper := conductor.New(cfg, conductor.Deps{
+		Store: c.store, Bus: c.bus, Placement: placementFake{c.world}, Network: networkFake{c.world}, Volume: volumeFake{c.world}, Log: c.log,
+	})
+	reserved := func() int {
+		c.world.mu.Lock()
+		defer c.world.mu.Unlock()
+		return len(c.world.attachments)
+	}
+	testx.NoErr(t, sweeper.Sweep(c.ctx))
+	testx.Equal(t, reserved(), 1) // it may be about to
+	testx.NoErr(t, sweeper.Sweep(c.ctx))
+	testx.Equal(t, reserved(), 0)
 }

@@ -310,7 +310,8 @@ func (h *host) attachVolume(ctx context.Context, s *compute.Server, args compute
 		}
 		h.log.WarnContext(ctx, "a volume cannot be attached", "server", s.ID, "volume", b.VolumeID, "error", err)
 		if back := h.takeBack(ctx, s, b, disk); back != nil {
-			h.log.WarnContext(ctx, "a volume that was not attached stays reserved", "volume", b.VolumeID, "error", back)
+			h.log.WarnContext(ctx, "a volume that was not attached stays reserved", "server", s.ID, "volume", b.VolumeID, "error", back)
+			return nil // the server's row still says that it is to be attached: that is tried again
 		}
 		u.SetDevices, u.DropDevices = nil, []string{b.ID}
 	}

@@ -12,6 +12,7 @@ import (
 	"nubo/sdk/network"
 	"nubo/sdk/placement"
 	"nubo/sdk/rest"
+	"nubo/sdk/volume"
 )
 
 // sweepAlways removes orphans, first as soon as the conductor serves and the
@@ -156,10 +157,13 @@ func (c *Conductor) gone(ctx context.Context, ids []string) ([]*compute.Server, 
 	return c.store.Servers(ctx, compute.ServerQuery{AllProjects: true, OnlyDeleted: true, IDs: deleted})
 }
 
-// suspectFor is how long a reserved attachment may name a server that does
-// not exist yet: the API reserves volumes before it writes the server.
-const suspectFor = 5 * time.Minute
+// reserved is the status of an attachment that no host has begun to use.
+const reserved = "reserved"
 
+// sweepAttachments ends attachments of servers that are gone, and those a
+// kill has left between the API's two steps: it reserves a volume before it
+// writes the server, or that the server shall have it. As it may be about to,
+// such a one is only suspect until the next look.
 func (c *Conductor) sweepAttachments(ctx context.Context) error {
 	attachments, err := c.volume.ListAttachments(ctx, url.Values{"all_tenants": {"1"}})
 	if err != nil {
@@ -173,18 +177,22 @@ func (c *Conductor) sweepAttachments(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	suspects := map[string]time.Time{}
+	expected, err := c.expected(ctx, attachments, known)
+	if err != nil {
+		return err
+	}
+	suspects, now := map[string]time.Time{}, c.clock.Now()
 	for _, a := range attachments {
 		alive, was := known[a.ServerID]
-		if alive || a.ServerID == "" {
+		if a.ServerID == "" || alive && (a.Status != reserved || expected[a.ServerID+a.VolumeID]) {
 			continue
 		}
-		if !was {
+		if alive || !was {
 			seen, ok := c.suspects[a.ID]
 			if !ok {
-				seen = c.clock.Now()
+				seen = now
 			}
-			if a.Status != "reserved" || c.clock.Now().Sub(seen) < suspectFor {
+			if a.Status != reserved || now.Sub(seen) < c.cfg.OrphanInterval {
 				suspects[a.ID] = seen
 				continue
 			}
@@ -196,4 +204,29 @@ func (c *Conductor) sweepAttachments(ctx context.Context) error {
 	}
 	c.suspects = suspects
 	return nil
+}
+
+// expected gives the pairs of server and volume of which a reserved
+// attachment is a server's that lives.
+func (c *Conductor) expected(ctx context.Context, attachments []volume.Attachment, known map[string]bool) (map[string]bool, error) {
+	var ids []string
+	for _, a := range attachments {
+		if a.Status == reserved && known[a.ServerID] {
+			ids = append(ids, a.ServerID)
+		}
+	}
+	if ids == nil {
+		return nil, nil
+	}
+	servers, err := c.store.Servers(ctx, compute.ServerQuery{AllProjects: true, IDs: ids, WithBlockDevices: true})
+	if err != nil {
+		return nil, err
+	}
+	pairs := map[string]bool{}
+	for _, s := range servers {
+		for _, b := range s.BlockDevices {
+			pairs[s.ID+b.VolumeID] = true
+		}
+	}
+	return pairs, nil
 }
