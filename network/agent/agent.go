@@ -55,7 +55,7 @@ type Agent struct {
 	networks applied[driver.Network]
 	ports    applied[driver.Port]
 	routers  applied[driver.Router]
-	groups   map[string][]netip.Prefix
+	groups   map[string]members
 	devices  atomic.Int64 // ports, for the heartbeat
 }
 
@@ -75,7 +75,7 @@ func New(cfg Config, deps Deps) (*Agent, error) {
 	cfg.Parallel = max(cfg.Parallel, 1)
 	a := &Agent{
 		cfg: cfg, bus: deps.Bus, driver: deps.Driver, log: deps.Log, plugin: network.NewPluginClient(deps.Bus),
-		queue: newQueue(cfg.RefreshInterval), groups: map[string][]netip.Prefix{},
+		queue: newQueue(cfg.RefreshInterval), groups: map[string]members{},
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)

@@ -42,8 +42,23 @@ func toRoutes(routes []network.RouteState) []driver.Route {
 // tapName is the name of a port's interface, Neutron's.
 func tapName(portID string) string { return "tap" + portID[:min(11, len(portID))] }
 
+// members are the addresses of a security group's ports. They are many, and
+// in the rules of many ports, which share them: nobody writes to them.
+type members struct{ v4, v6 []netip.Prefix }
+
+func toMembers(addrs []netip.Prefix) (m members) {
+	for _, p := range addrs {
+		if p.Addr().Is4() {
+			m.v4 = append(m.v4, p)
+		} else {
+			m.v6 = append(m.v6, p)
+		}
+	}
+	return m
+}
+
 // toPort puts the groups' addresses in the place of their names.
-func toPort(s network.PortState, groups map[string][]netip.Prefix) driver.Port {
+func toPort(s network.PortState, groups map[string]members) driver.Port {
 	p := driver.Port{
 		ID: s.ID, NetworkID: s.NetworkID, Device: tapName(s.ID), MAC: s.MAC, Addrs: s.Addrs, MTU: s.MTU, Secure: s.Secure, AdminStateUp: s.AdminStateUp,
 	}
@@ -56,15 +71,13 @@ func toPort(s network.PortState, groups map[string][]netip.Prefix) driver.Port {
 	return p
 }
 
-func toRule(r network.RuleState, groups map[string][]netip.Prefix) driver.Rule {
+func toRule(r network.RuleState, groups map[string]members) driver.Rule {
 	rule := driver.Rule{Direction: r.Direction, EtherType: r.EtherType, Protocol: r.Protocol, PortMin: r.PortMin, PortMax: r.PortMax}
 	switch {
+	case r.RemoteGroup != "" && r.EtherType == driver.IPv4:
+		rule.Remote = groups[r.RemoteGroup].v4
 	case r.RemoteGroup != "":
-		for _, p := range groups[r.RemoteGroup] {
-			if p.Addr().Is4() == (r.EtherType == driver.IPv4) {
-				rule.Remote = append(rule.Remote, p)
-			}
-		}
+		rule.Remote = groups[r.RemoteGroup].v6
 	case r.Remote.IsValid():
 		rule.Remote = []netip.Prefix{r.Remote}
 	default:

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"reflect"
 	"slices"
 	"sync"
@@ -75,10 +74,10 @@ func (r *round) fetch(ctx context.Context, version int64) error {
 	}
 	r.state = state
 	if r.asked.all {
-		r.groups = map[string][]netip.Prefix{}
+		r.groups = map[string]members{}
 	}
 	for g, addrs := range state.Groups {
-		r.groups[g] = addrs
+		r.groups[g] = toMembers(addrs)
 	}
 	networks, groups := r.missing()
 	if len(networks)+len(groups) == 0 {
@@ -90,7 +89,7 @@ func (r *round) fetch(ctx context.Context, version int64) error {
 	}
 	state.Networks = append(state.Networks, more.Networks...)
 	for g, addrs := range more.Groups {
-		r.groups[g] = addrs
+		r.groups[g] = toMembers(addrs)
 	}
 	return nil
 }
