@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"nubo/compute"
@@ -154,6 +155,8 @@ func (h *host) setPower(ctx context.Context, s *compute.Server, state *compute.V
 
 // watch follows what guests do by themselves.
 func (h *host) watch(ctx context.Context) {
+	var later sync.WaitGroup
+	defer later.Wait()
 	for {
 		events, err := h.driver.Events(ctx)
 		if err != nil {
@@ -163,7 +166,12 @@ func (h *host) watch(ctx context.Context) {
 			continue
 		}
 		for e := range events {
-			h.powerChanged(ctx, e)
+			switch {
+			case !h.busy(e.ID):
+				h.powerChanged(ctx, e)
+			case e.State != driver.Running: // who is at work on it may be the cause, or about to leave
+				later.Go(func() { h.powerChanged(ctx, e) })
+			}
 		}
 		if pause(ctx, time.Second) != nil { // the hypervisor went away; look again
 			return
@@ -171,12 +179,9 @@ func (h *host) watch(ctx context.Context) {
 	}
 }
 
-// powerChanged takes an event of the hypervisor. If somebody is at work on
-// the server, he is the cause, or will see.
+// powerChanged takes an event of the hypervisor, when nobody is at work on
+// the server any more.
 func (h *host) powerChanged(ctx context.Context, e driver.Event) {
-	if h.busy(e.ID) {
-		return
-	}
 	err := h.alone(ctx, e.ID, func(ctx context.Context) error {
 		s, err := h.current(ctx, e.ID)
 		if err != nil || s == nil || s.TaskState != compute.NoTask {

@@ -30,6 +30,10 @@ func (h *host) makeVolumes(ctx context.Context, s *compute.Server, look bool) ([
 			if err := h.makeVolume(ctx, s, b, look); err != nil {
 				return nil, fmt.Errorf("make a volume: %w", err)
 			}
+		} else if look && b.SourceType != compute.SourceVolume { // made before, perhaps only just
+			if err := h.awaitVolume(ctx, &volume.Volume{ID: b.VolumeID}); err != nil {
+				return nil, fmt.Errorf("make a volume: %w", err)
+			}
 		}
 		disk, err := h.export(ctx, s, b, look)
 		if err != nil {
