@@ -71,7 +71,7 @@ func (c *Client) Call(ctx context.Context, method string, args, reply any, opts 
 	defer cancel()
 	begun := time.Now()
 	m := &outgoing{role: roleCall}
-	defer m.abandoned.Store(true)
+	defer c.bus.pub.abandon(m)
 	msgID := clock.NewHexID()
 	w := c.bus.replies.add(msgID, o.monitor > 0)
 	defer c.bus.replies.remove(w)
@@ -232,7 +232,7 @@ func (b *Bus) Publish(ctx context.Context, envs []Envelope) (sent int, err error
 		}
 		if err != nil {
 			for _, r := range results[i:] {
-				r.m.abandoned.Store(true)
+				b.pub.abandon(r.m)
 			}
 			return i, err
 		}

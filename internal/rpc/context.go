@@ -145,7 +145,7 @@ func stringList(value []byte) []string {
 	}
 	var list []string
 	if json.Unmarshal(value, &list) != nil {
-		return nil
+		return nil // not the list it should be: no roles
 	}
 	return list
 }

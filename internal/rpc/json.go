@@ -176,6 +176,9 @@ func isNull(raw []byte) bool { return len(raw) == 0 || string(raw) == "null" }
 
 // text gives a string value; "" for null and for what is no string.
 func text(raw []byte) string {
+	if len(raw) == 0 || raw[0] != '"' {
+		return "" // null, mostly
+	}
 	s, err := unquote(raw)
 	if err != nil {
 		return ""

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,8 +60,9 @@ type outgoing struct {
 // publishes what is queued, a settler follows with the confirms. What was not
 // confirmed when the connection is lost is published again on the next.
 type publisher struct {
-	bus  *Bus
-	wake chan struct{} // holds one token while queue may be non-empty
+	bus      *Bus
+	wake     chan struct{} // holds one token while queue may be non-empty
+	flushing atomic.Bool   // the bus is being closed
 
 	mu          sync.Mutex  // guards the fields below
 	queue       []*outgoing // not yet written
@@ -125,8 +127,36 @@ func (p *publisher) later(m *outgoing) {
 	time.AfterFunc(unroutableRetry, func() { p.submit(m) })
 }
 
+// abandon notes that nobody waits for the message any more.
+func (p *publisher) abandon(m *outgoing) {
+	m.abandoned.Store(true)
+	if p.flushing.Load() {
+		p.sweep()
+	}
+}
+
+// sweep settles the abandoned messages of the queue.
+func (p *publisher) sweep() {
+	var abandoned []*outgoing
+	p.mu.Lock()
+	p.queue = slices.DeleteFunc(p.queue, func(m *outgoing) bool {
+		if m.abandoned.Load() {
+			abandoned = append(abandoned, m)
+			return true
+		}
+		return false
+	})
+	p.mu.Unlock()
+	for _, m := range abandoned {
+		p.settle(m, context.Canceled)
+	}
+}
+
 // flush waits until everything is settled or ctx ends, and takes no more.
+// What was abandoned is not waited for.
 func (p *publisher) flush(ctx context.Context) {
+	p.flushing.Store(true)
+	p.sweep()
 	p.mu.Lock()
 	if p.outstanding > 0 {
 		if p.idle == nil {
@@ -161,6 +191,9 @@ func (p *publisher) putBack(ms []*outgoing) {
 	p.mu.Lock()
 	p.queue = append(ms, p.queue...)
 	p.mu.Unlock()
+	if p.flushing.Load() {
+		p.sweep()
+	}
 	p.signal()
 }
 
