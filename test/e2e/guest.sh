@@ -21,6 +21,13 @@ done
 at_exit "umount /run/netns /etc/libvirt /run/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt"
 sysctl -qw net.ipv4.ip_forward=1
 
+# With --peers the state is in PostgreSQL and the bus is RabbitMQ.
+if [ "${1:-}" = --peers ]; then
+  shift
+  step "PostgreSQL starts" postgres_up
+  step "RabbitMQ starts" rabbit_up
+  export NUBO_DATABASE_URL=$postgres_url NUBO_MESSAGING_URL=$rabbit_url
+fi
 dir=$work/cloud
 step "the guest image builds" "$root/tools/guest/build.sh" "$work/guest"
 step "the cloud gets ready" cloud_up "$dir" --virt libvirt "$@"

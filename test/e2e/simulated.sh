@@ -7,6 +7,10 @@ walk() { # walk NAME ARGS...: a fresh cloud, the whole walkthrough, nothing left
   local name=$1 dir=$work/$1; shift
   step "$name: the cloud gets ready" cloud_up "$dir" --virt simulated --port-offset "$(free_offset)" "$@"
   . "$dir/openrc" 2>/dev/null || return
+  case $name in # it really is what it is called
+    postgres) step "$name: the state is there" eval '! ls "$dir"/db/*.db 2>/dev/null';;
+    rabbitmq) step "$name: the queues are there" eval '(. "$work/rabbit/env"; /usr/lib/rabbitmq/bin/rabbitmqctl -q list_queues name) | grep -q "^conductor"';;
+  esac
   step "$name: nubo status says that all is up" "$nubo" status --data-dir "$dir"
   WALK_SUFFIX=$RANDOM "$root/test/acceptance/walkthrough.sh" --no-guest > "$work/walk" 2>&1
   sed "s/^/    /" "$work/walk"
@@ -15,9 +19,12 @@ walk() { # walk NAME ARGS...: a fresh cloud, the whole walkthrough, nothing left
   step "$name: no process is left" eval "! pgrep -f -- '--data-dir $dir'"
 }
 
-walk sqlite
-step "PostgreSQL starts" postgres_up
-NUBO_DATABASE_URL=${postgres_url:-} walk postgres
-step "RabbitMQ starts" rabbit_up
-NUBO_MESSAGING_URL=${rabbit_url:-} walk rabbitmq
+[ $# -gt 0 ] || set -- sqlite postgres rabbitmq
+for one; do
+  case $one in
+    sqlite) walk sqlite;;
+    postgres) step "PostgreSQL starts" postgres_up; NUBO_DATABASE_URL=$postgres_url walk postgres;;
+    rabbitmq) step "RabbitMQ starts" rabbit_up; NUBO_MESSAGING_URL=$rabbit_url walk rabbitmq;;
+  esac
+done
 summary

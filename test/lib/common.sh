@@ -21,10 +21,10 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-step() { # step NAME CMD...: ok when CMD exits 0
+step() { # step NAME CMD...: ok when CMD exits 0. It runs in this shell, so that what it sets stays
   n=$((n+1)); local name=$1; shift
-  if out=$("$@" 2>"$work/err"); then passed=$((passed+1)); echo "ok $n $name"
-  else failed=$((failed+1)); echo "NOT OK $n $name: $(tail -n 3 "$work/err" | tr '\n' ' ' | cut -c1-400) ${out:0:200}"; fi
+  if "$@" >"$work/out" 2>"$work/err"; then passed=$((passed+1)); echo "ok $n $name"
+  else failed=$((failed+1)); echo "NOT OK $n $name: $(tail -n 3 "$work/err" | tr '\n' ' ' | cut -c1-400) $(head -c 200 "$work/out")"; fi
 }
 summary() { echo "$passed passed, $failed failed"; [ $failed = 0 ]; }
 same() { [ "$1" = "$2" ] || { echo "got '$1', expected '$2'" >&2; return 1; }; }
