@@ -255,6 +255,28 @@ func TestStopWaitsForHandlers(t *testing.T) {
 	testx.Equal(t, result, "done")
 }
 
+// TestStopEndsCalls stops a server whose handler does not finish in time.
+func TestStopEndsCalls(t *testing.T) {
+	t.Parallel()
+	e := inMemory(t)
+	b, tg := e.bus(), target()
+	b.drain = 50 * time.Millisecond
+	began := make(chan struct{})
+	stop := serve(t, b, one(tg, func(ctx context.Context, _ struct{}) (any, error) {
+		close(began)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}))
+	called := make(chan error, 1)
+	go func() { called <- b.Client(tg).Call(context.Background(), "run", nil, nil) }()
+	receive(t, began)
+	stop()
+	err := receive(t, called)
+	if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "is being stopped") {
+		t.Errorf("got %v; want it to be unavailable", err)
+	}
+}
+
 func TestConcurrencyAndExpiry(t *testing.T) {
 	eachEnv(t, func(t *testing.T, e *env) {
 		b, tg := e.bus(), target()

@@ -93,20 +93,19 @@ type faultKwargs struct {
 	Cause string `json:"cause,omitempty"`
 }
 
-// classes are the class names of the fault kinds, and back.
-var (
-	classes   = map[fault.Kind]string{}
-	kindNames = map[string]fault.Kind{}
-)
+// classes are the class names of the fault kinds, and kindNames the way back.
+var classes, kindNames = faultClasses()
 
-func init() {
+func faultClasses() (map[fault.Kind]string, map[string]fault.Kind) {
+	names, kinds := map[fault.Kind]string{}, map[string]fault.Kind{}
 	for k := fault.Internal; k <= fault.Unavailable; k++ {
 		var name strings.Builder
 		for word := range strings.SplitSeq(k.String(), " ") {
 			name.WriteString(strings.ToUpper(word[:1]) + word[1:])
 		}
-		classes[k], kindNames[name.String()] = name.String(), k
+		names[k], kinds[name.String()] = name.String(), k
 	}
+	return names, kinds
 }
 
 // encodeFailure gives the JSON text of an error. A fault keeps its kind, type

@@ -200,13 +200,22 @@ func (p *publisher) putBack(ms []*outgoing) {
 // run owns the connection; it ends with the bus.
 func (p *publisher) run() {
 	defer p.bus.wg.Done()
-	for {
+	// A broker that takes connections and drops them at once must not be
+	// asked in a tight loop.
+	for attempt := 0; sleep(p.bus.ctx, backoff(attempt)) == nil; attempt++ {
 		l, err := p.bus.connect(p.bus.ctx, "publish")
 		if err != nil {
 			break
 		}
 		for !l.IsClosed() && p.bus.ctx.Err() == nil {
-			if err := p.session(l); err != nil && p.bus.ctx.Err() == nil {
+			ch, err := confirming(l)
+			if err == nil {
+				attempt = 0
+				err = p.session(l, ch)
+			} else {
+				l.close()
+			}
+			if err != nil && p.bus.ctx.Err() == nil {
 				p.bus.log.Warn("publishing was interrupted", "error", err)
 			}
 		}
@@ -220,15 +229,17 @@ func (p *publisher) run() {
 	}
 }
 
-// session publishes on one channel until it is lost or the bus is closed.
-func (p *publisher) session(l *link) error {
+// confirming opens a channel in confirm mode.
+func confirming(l *link) (*amqp.Channel, error) {
 	ch, err := l.Channel()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := ch.Confirm(false); err != nil {
-		return err
-	}
+	return ch, ch.Confirm(false)
+}
+
+// session publishes on one channel until it is lost or the bus is closed.
+func (p *publisher) session(l *link, ch *amqp.Channel) error {
 	s := &session{
 		p: p, link: l, ch: ch,
 		returns:  ch.NotifyReturn(make(chan amqp.Return, 64)),

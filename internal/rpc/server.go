@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -313,7 +314,17 @@ func (b *Bus) serve(ctx context.Context, srv *Server, m *message) outcome {
 	}
 	ctx = auth.With(ctx, &r.caller)
 	result, err := b.invoke(ctx, srv, r)
+	if b.log.Enabled(ctx, slog.LevelDebug) {
+		b.log.DebugContext(ctx, "rpc served", "exchange", m.Exchange, "key", m.RoutingKey, "method", r.method,
+			"msg_id", r.msgID, "request_id", r.caller.RequestID, "took", time.Since(m.arrived), "error", err)
+	}
 	if isCall {
+		switch {
+		case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return done // the caller has timed out, or is about to
+		case err != nil && ctx.Err() != nil:
+			err = fault.Unavailablef("The server %s of topic %s is being stopped.", srv.Server, srv.Topic).WithCause(err)
+		}
 		b.reply(r, result, err)
 		return done
 	}
