@@ -13,12 +13,7 @@ import (
 	"nubo/internal/testx"
 )
 
-// openBus gives a bus to the test binary's RabbitMQ, closed with the test.
-func openBus(t testing.TB) *Bus {
-	t.Helper()
-	return openURL(t, rabbittest.Start(t))
-}
-
+// openURL gives a bus to a broker, closed with the test.
 func openURL(t testing.TB, url string) *Bus {
 	t.Helper()
 	b := Open(Config{URLs: []string{url}, Name: t.Name(), Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
