@@ -4,10 +4,10 @@ export CGO_ENABLED ?= 0
 GO ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help build up test race lint fmt generate e2e bench fuzz clean
+.PHONY: help build up test race lint fmt generate e2e conformance-api bench fuzz clean
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 build: ## build bin/nubo, a static binary
 	$(GO) build -trimpath -ldflags '-s -w -X nubo/app.Version=$(VERSION)' -o bin/nubo ./cmd/nubo
@@ -32,6 +32,9 @@ generate: ## make generated code anew
 
 e2e: ## end to end: the walkthrough, simulated and with a real guest
 	tools/test e2e
+
+conformance-api: ## run gophercloud's acceptance tests against a simulated cloud
+	test/conformance/gophercloud.sh
 
 bench: ## run the benchmarks whose figures are in docs/performance.md
 	$(GO) test -run '^$$' -bench . -benchmem ./bench/... ./internal/... ./broker/... ./identity/...
