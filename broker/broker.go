@@ -142,7 +142,7 @@ func start(cfg Config) (*Broker, error) {
 	b.users = user.NewRegistry(cfg.Store, b.invalidate)
 	b.env = conn.Env{
 		Users: b.users, VHost: b.vhost, Store: cfg.Store,
-		Memory: memory, Replies: new(conn.Replies), ServerProperties: serverProperties(),
+		Memory: memory, Replies: new(conn.Replies), Totals: conn.NewTotals(), ServerProperties: serverProperties(),
 		ChannelMax: channelMax, FrameMax: frameMax, Heartbeat: cfg.Heartbeat, MaxMessageSize: maxMessageSize,
 		ConsumerTimeout: max(cfg.ConsumerTimeout, 0), Log: cfg.Log,
 	}
@@ -346,11 +346,16 @@ type Stats struct {
 	VHosts      []vhost.Stats
 	// MemoryUsed is what the messages in queues take.
 	MemoryUsed int64
+	// Traffic is what went through virtual hosts, Churn what came and went,
+	// since the broker started.
+	Traffic map[string]conn.Traffic
+	Churn   conn.Churn
 }
 
 // Stats takes a snapshot.
 func (b *Broker) Stats() Stats {
 	s := Stats{MemoryUsed: b.env.Memory.Used()}
+	s.Traffic, s.Churn = b.env.Totals.Snapshot()
 	for _, c := range b.connections() {
 		s.Connections = append(s.Connections, c.Stats())
 	}

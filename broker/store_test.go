@@ -105,7 +105,7 @@ func TestStats(t *testing.T) {
 		}
 	}
 	c := s.Connections[0]
-	testx.Equal(t, []any{c.User, c.VHost, c.Mechanism, c.Published, c.Delivered}, []any{"guest", "/", "PLAIN", uint64(3), uint64(1)})
+	testx.Equal(t, []any{c.User, c.VHost, c.Mechanism, c.State, c.Channels[0].Counters.Publish, c.Channels[0].Counters.Deliver}, []any{"guest", "/", "PLAIN", "running", uint64(3), uint64(1)})
 	testx.Equal(t, c.Channels[0].Consumers[0].Tag, "tag")
 	testx.Equal(t, c.Channels[0].Unacked, 1)
 	if s.MemoryUsed <= 0 {

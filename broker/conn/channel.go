@@ -2,6 +2,8 @@ package conn
 
 import (
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"nubo/amqp"
 	"nubo/broker/match"
@@ -19,11 +21,13 @@ type channel struct {
 	closing   bool // channel.close was sent; all is ignored until close-ok
 	touched   bool // confirms are held back until the end of the batch
 	lastQueue string
-	prefetch  int // of consumers to come
 	pub       publishing
 	routes    routeCache
 	taken     []unacked // scratch
 	entries   []queue.Entry
+
+	// Counted by the reader.
+	published, returned, dropped atomic.Uint64
 
 	confirms *confirms    // nil unless in confirm mode; has its own lock
 	tx       *transaction // nil unless in tx mode
@@ -38,41 +42,18 @@ type channel struct {
 	inflight  int // deliveries unacknowledged, of consumers
 	limit     int // prefetch of the whole channel; 0 is none
 	starved   []*consumer
-	// transactional tells snapshots that tx is set.
-	transactional bool
+	prefetch  int // of consumers to come; only the reader writes it
+	// What snapshots see of tx, which is the reader's own.
+	transactional                bool
+	uncommitted, acksUncommitted int
+	count, before                Counters // of deliveries; before is as watch last saw them
+	idle                         time.Time
 	// timedOut is set by the ticker when a delivery is too old.
 	timedOut *amqp.Error
 }
 
 func newChannel(c *Conn, id uint16) *channel {
 	return &channel{c: c, id: id, consumers: make(map[string]*consumer)}
-}
-
-// ChannelStats is a snapshot of a channel.
-type ChannelStats struct {
-	Number         uint16
-	Consumers      []ConsumerStats
-	Unacked        int
-	GlobalPrefetch int
-	Confirm        bool
-	Transactional  bool
-}
-
-// ConsumerStats describes a consumer.
-type ConsumerStats struct {
-	Tag, Queue       string
-	NoAck, Exclusive bool
-	Prefetch         int
-}
-
-func (ch *channel) stats() ChannelStats {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	s := ChannelStats{Number: ch.id, Unacked: ch.out.live, GlobalPrefetch: ch.limit, Confirm: ch.confirms != nil, Transactional: ch.transactional}
-	for _, k := range ch.consumers {
-		s.Consumers = append(s.Consumers, ConsumerStats{k.Tag, k.queueName(), k.NoAck, k.Exclusive, k.limit})
-	}
-	return s
 }
 
 // frame handles a frame of this channel. An error that only concerns the
@@ -153,7 +134,7 @@ func (ch *channel) teardown() {
 	for _, k := range consumers {
 		ch.detach(k)
 	}
-	ch.settle((*queue.Queue).Requeue)
+	ch.settle(requeued)
 }
 
 // detach ends a consumer at its queue.
@@ -181,7 +162,7 @@ func (ch *channel) method(payload []byte) *amqp.Error {
 		if m.Decode(args) != nil {
 			return amqp.Errorf(amqp.FrameError, "cannot decode arguments of %s", id).In(id)
 		}
-		err = ch.acknowledge(m.DeliveryTag, m.Multiple, (*queue.Queue).Ack)
+		err = ch.acknowledge(m.DeliveryTag, m.Multiple, acked)
 	default:
 		m, bad := amqp.ParseMethod(payload)
 		if bad != nil {

@@ -13,6 +13,7 @@ type confirms struct {
 	mu     sync.Mutex
 	first  uint64    // the tag of window[0]
 	window []pending // by tag; guarded by mu, as is the rest
+	acked  uint64    // how many were confirmed
 	closed bool      // the channel's number may be another's by now
 }
 
@@ -27,6 +28,13 @@ type pending struct {
 const publisher = 1 << 30
 
 func newConfirms() *confirms { return &confirms{first: 1} }
+
+// stats tells how many messages were confirmed and how many are not yet.
+func (f *confirms) stats() (acked uint64, open int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.acked, len(f.window)
+}
 
 // begin opens the next tag.
 func (f *confirms) begin() uint64 {
@@ -75,6 +83,9 @@ func (f *confirms) settled() (last uint64, n int, rejected bool) {
 	rejected = f.window[0].rejected
 	f.window = append(f.window[:0], f.window[n:]...)
 	f.first += uint64(n)
+	if !rejected {
+		f.acked += uint64(n)
+	}
 	return f.first - 1, n, rejected
 }
 

@@ -30,6 +30,7 @@ type Env struct {
 	Memory           *Memory
 	Store            store.Messages
 	Replies          *Replies
+	Totals           *Totals
 	ServerProperties amqp.Table
 	ChannelMax       uint16
 	FrameMax         uint32
@@ -58,6 +59,7 @@ type Conn struct {
 	touched  []*channel
 	route    []byte // scratch for looking up a route
 	caps     capabilities
+	posted   bool // something was published in this batch
 	discard  bool // what comes in is not frames; it is read so that our close arrives
 	vh       *vhost.VHost
 
@@ -76,24 +78,14 @@ type Conn struct {
 	now           atomic.Uint32 // ticks
 	kicked        atomic.Bool   // the reader's read was cut short to look at timedOut
 
-	// mu guards what the reader sets and snapshots read.
+	// received and sent count octets; throttled is set while the reader waits
+	// for others to keep up.
+	received, sent atomic.Uint64
+	throttled      atomic.Bool
+
+	// mu guards what the reader sets and snapshots read, info and channels.
 	mu   sync.Mutex
 	info Info
-
-	published, delivered atomic.Uint64
-}
-
-// Info describes a connection.
-type Info struct {
-	Name             string
-	User, VHost      string
-	Mechanism        string
-	ClientProperties amqp.Table
-	ChannelMax       uint16
-	FrameMax         uint32
-	Heartbeat        uint16
-	Connected        time.Time
-	Blocked          bool
 }
 
 // capabilities are the client's, as far as they matter here.
@@ -107,6 +99,8 @@ func New(env *Env, nc net.Conn) *Conn {
 	}
 	c.out.init()
 	c.info = Info{Name: fmt.Sprintf("%s -> %s", nc.RemoteAddr(), nc.LocalAddr()), Connected: time.Now()}
+	c.info.PeerHost, c.info.PeerPort = endpoint(nc.RemoteAddr())
+	c.info.Host, c.info.Port = endpoint(nc.LocalAddr())
 	c.deadline.Store(handshakeTicks)
 	return c
 }
@@ -119,14 +113,15 @@ func (c *Conn) Serve() {
 		c.writeLoop()
 	}()
 	err := c.readLoop()
-	for _, ch := range c.channels {
+	for _, ch := range c.list() {
 		ch.teardown()
-		c.env.Users.CloseChannel(c.info.User)
+		c.forget(ch)
 	}
 	if c.vh != nil {
 		c.vh.Release(c)
 		c.vh.Leave()
 		c.env.Users.Disconnect(c.info.User)
+		c.env.Totals.closed(c)
 	}
 	c.nc.SetWriteDeadline(time.Now().Add(lingerTime))
 	c.out.close()
@@ -162,42 +157,6 @@ func (c *Conn) sendClose(err *amqp.Error) {
 	c.out.last(&amqp.ConnectionClose{
 		ReplyCode: err.Code, ReplyText: err.ReplyText(), ClassID: err.Method.Class(), MethodID: err.Method.Method(),
 	})
-}
-
-// Info describes the connection.
-func (c *Conn) Info() Info {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.info
-}
-
-// setInfo changes what Info returns.
-func (c *Conn) setInfo(f func(*Info)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f(&c.info)
-}
-
-// Stats is a snapshot of a connection.
-type Stats struct {
-	Info
-	Channels             []ChannelStats
-	Published, Delivered uint64
-}
-
-// Stats takes a snapshot.
-func (c *Conn) Stats() Stats {
-	s := Stats{Info: c.Info(), Published: c.published.Load(), Delivered: c.delivered.Load()}
-	c.mu.Lock()
-	list := make([]*channel, 0, len(c.channels))
-	for _, ch := range c.channels {
-		list = append(list, ch)
-	}
-	c.mu.Unlock()
-	for _, ch := range list {
-		s.Channels = append(s.Channels, ch.stats())
-	}
-	return s
 }
 
 // send appends a method frame to what goes out.

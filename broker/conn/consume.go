@@ -13,6 +13,7 @@ type consumer struct {
 	ch    *channel
 	q     *queue.Queue // nil for direct reply-to, which has a token instead
 	token string
+	args  amqp.Table
 
 	// Guarded by the channel's lock.
 	limit    int // prefetch; 0 is none
@@ -56,8 +57,13 @@ func (k *consumer) Offer(q *queue.Queue, e queue.Entry) bool {
 		return false
 	}
 	ch.delivered++
-	ch.c.delivered.Add(1)
-	if !k.NoAck {
+	if e.Redelivered {
+		ch.count.Redeliver++
+	}
+	if k.NoAck {
+		ch.count.DeliverNoAck++
+	} else {
+		ch.count.Deliver++
 		k.inflight++
 		ch.inflight++
 		ch.out.push(unacked{tag: ch.delivered, entry: e, q: q, k: k, since: ch.c.now.Load()})
@@ -88,7 +94,9 @@ func (ch *channel) qos(m *amqp.BasicQos) *amqp.Error {
 		return amqp.Errorf(amqp.NotImplemented, "prefetch_size!=0 (%d)", m.PrefetchSize)
 	}
 	if !m.Global {
+		ch.mu.Lock()
 		ch.prefetch = int(m.PrefetchCount)
+		ch.mu.Unlock()
 		ch.c.send(ch.id, &amqp.BasicQosOk{})
 		return nil
 	}
@@ -182,7 +190,7 @@ func (ch *channel) consume(m *amqp.BasicConsume) *amqp.Error {
 func (ch *channel) newConsumer(m *amqp.BasicConsume) (*consumer, *amqp.Error) {
 	k := &consumer{
 		Consumer: queue.Consumer{Tag: m.ConsumerTag, NoAck: m.NoAck, Exclusive: m.Exclusive},
-		ch:       ch, limit: ch.prefetch, held: true,
+		ch:       ch, args: m.Arguments, limit: ch.prefetch, held: true,
 	}
 	if k.Tag == "" {
 		k.Tag = vhost.RandomName("amq.ctag-")
@@ -230,17 +238,25 @@ func (ch *channel) get(m *amqp.BasicGet) *amqp.Error {
 	}
 	e, left, ok := q.Get(m.NoAck)
 	if !ok {
+		ch.mu.Lock()
+		ch.count.GetEmpty++
+		ch.mu.Unlock()
 		ch.c.send(ch.id, &amqp.BasicGetEmpty{})
 		return nil
 	}
 	ch.mu.Lock()
 	ch.delivered++
 	tag := ch.delivered
-	if !m.NoAck {
+	if e.Redelivered {
+		ch.count.Redeliver++
+	}
+	if m.NoAck {
+		ch.count.GetNoAck++
+	} else {
+		ch.count.Get++
 		ch.out.push(unacked{tag: tag, entry: e, q: q})
 	}
 	ch.mu.Unlock()
-	ch.c.delivered.Add(1)
 	ch.c.out.sendContent(ch.id, &amqp.BasicGetOk{
 		DeliveryTag: tag, Redelivered: e.Redelivered, Exchange: e.Msg.Exchange, RoutingKey: e.Msg.RoutingKey, MessageCount: uint32(left),
 	}, e.Content(), ch.c.frameMax)

@@ -2,6 +2,7 @@ package conn
 
 import (
 	"bytes"
+	"crypto/tls"
 	"net"
 	"strings"
 
@@ -19,8 +20,20 @@ const (
 	open
 )
 
+// enter goes on to the next phase. Snapshots see it, and what TLS agreed on.
+func (c *Conn) enter(p phase) {
+	c.phase = p
+	c.setInfo(func(i *Info) {
+		i.phase = p
+		if t, ok := c.nc.(*tls.Conn); ok && i.TLS == nil {
+			s := t.ConnectionState()
+			i.TLS = &s
+		}
+	})
+}
+
 func (c *Conn) sendStart() {
-	c.phase = wantStartOk
+	c.enter(wantStartOk)
 	c.send(0, &amqp.ConnectionStart{
 		VersionMajor: 0, VersionMinor: 9, ServerProperties: c.env.ServerProperties,
 		Mechanisms: "PLAIN AMQPLAIN", Locales: "en_US",
@@ -75,7 +88,7 @@ func (c *Conn) startOk(m *amqp.ConnectionStartOk) (*amqp.Error, error) {
 		return amqp.Errorf(amqp.AccessRefused, "Login was refused using authentication mechanism %s. For details see the broker logfile.", m.Mechanism), nil
 	}
 	c.setInfo(func(i *Info) { i.User, i.Mechanism, i.ClientProperties = name, m.Mechanism, m.ClientProperties })
-	c.phase = wantTuneOk
+	c.enter(wantTuneOk)
 	c.send(0, &amqp.ConnectionTune{ChannelMax: c.env.ChannelMax, FrameMax: c.env.FrameMax, Heartbeat: c.env.Heartbeat})
 	return nil, nil
 }
@@ -148,7 +161,7 @@ func (c *Conn) tuneOk(m *amqp.ConnectionTuneOk) *amqp.Error {
 	c.frameMax = m.FrameMax
 	c.heartbeat.Store(int64(m.Heartbeat))
 	c.setInfo(func(i *Info) { i.FrameMax, i.ChannelMax, i.Heartbeat = m.FrameMax, m.ChannelMax, m.Heartbeat })
-	c.phase = wantOpen
+	c.enter(wantOpen)
 	return nil
 }
 
@@ -170,7 +183,8 @@ func (c *Conn) open(m *amqp.ConnectionOpen) *amqp.Error {
 	}
 	c.vh = vh
 	c.setInfo(func(i *Info) { i.VHost = m.VirtualHost })
-	c.phase = open
+	c.enter(open)
+	c.env.Totals.opened(c)
 	c.deadline.Store(0)
 	c.send(0, &amqp.ConnectionOpenOk{})
 	return nil

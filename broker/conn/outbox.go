@@ -184,6 +184,20 @@ func (o *outbox) take(spare []byte, spareBodies []body) (buf []byte, bodies []bo
 	return buf, bodies, true
 }
 
+// pending is how many octets wait to be written.
+func (o *outbox) pending() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.size
+}
+
+func size(bodies []body) (n int) {
+	for _, b := range bodies {
+		n += len(b.data)
+	}
+	return n
+}
+
 // resumable returns the consumers that were refused and may go on.
 func (o *outbox) resumable(list []*consumer) []*consumer {
 	o.mu.Lock()
@@ -234,6 +248,7 @@ func (c *Conn) writeLoop() {
 			}
 		}
 		c.writes.Add(1)
+		c.sent.Add(uint64(len(buf) + size(ext)))
 		if spare = buf; cap(buf) <= keepBuffer || len(buf) > cap(buf)/4 {
 			small = 0
 		} else if small++; small > 16 {

@@ -160,10 +160,14 @@ func (ch *channel) publishMessage(p *publishing) *amqp.Error {
 	if err := ch.check(m, &props); err != nil {
 		return err
 	}
-	ch.c.published.Add(1)
+	ch.published.Add(1)
+	ch.c.posted = true
 	t.route.Exchange.In.Add(1)
 	if ch.tx != nil {
 		ch.tx.published = append(ch.tx.published, txPublish{m, *t, p.mandatory})
+		ch.mu.Lock()
+		ch.uncommitted++
+		ch.mu.Unlock()
 		return nil
 	}
 	var tag uint64
@@ -177,8 +181,8 @@ func (ch *channel) publishMessage(p *publishing) *amqp.Error {
 		}
 	}
 	routed, pending, rejected := ch.deliver(m, t, waiter, tag)
-	if !routed && p.mandatory {
-		ch.unroutable(m)
+	if !routed {
+		ch.unroutable(m, p.mandatory)
 	}
 	if ch.confirms != nil {
 		ch.confirms.end(tag, pending, rejected)
@@ -186,8 +190,13 @@ func (ch *channel) publishMessage(p *publishing) *amqp.Error {
 	return nil
 }
 
-// unroutable returns a mandatory message.
-func (ch *channel) unroutable(m *message.Message) {
+// unroutable returns a message no queue took if it was mandatory.
+func (ch *channel) unroutable(m *message.Message, mandatory bool) {
+	if !mandatory {
+		ch.dropped.Add(1)
+		return
+	}
+	ch.returned.Add(1)
 	ch.c.out.sendContent(ch.id, &amqp.BasicReturn{
 		ReplyCode: amqp.NoRoute, ReplyText: "NO_ROUTE", Exchange: m.Exchange, RoutingKey: m.RoutingKey,
 	}, m, ch.c.frameMax)

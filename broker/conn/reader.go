@@ -33,6 +33,7 @@ func (c *Conn) readLoop() error {
 			return err
 		}
 		c.reads.Add(1)
+		c.received.Add(uint64(n))
 		full := have+n == len(buf)
 		have += n
 		used, need, err := c.serve(buf[:have])
@@ -76,7 +77,6 @@ func (c *Conn) serve(b []byte) (used, need int, err error) {
 		used = len(amqp.ProtocolHeader)
 		c.sendStart()
 	}
-	published := c.published.Load()
 	for {
 		f, n, more, fail := amqp.ParseFrame(b[used:], c.frameMax)
 		if fail == nil && n == 0 {
@@ -100,13 +100,16 @@ func (c *Conn) serve(b []byte) (used, need int, err error) {
 		}
 	}
 	c.flush()
+	c.throttled.Store(true)
 	c.out.waitRoom()
-	if c.published.Load() != published && !c.closing.Load() {
+	if c.posted && !c.closing.Load() {
 		c.env.Store.Room()
-		if c.env.Memory.over() {
-			err = c.pause()
-		}
 	}
+	c.throttled.Store(false)
+	if c.posted && !c.closing.Load() && c.env.Memory.over() {
+		err = c.pause()
+	}
+	c.posted = false
 	return used, need, err
 }
 
@@ -227,10 +230,7 @@ func (c *Conn) openChannel(f amqp.Frame) *amqp.Error {
 	if err := c.env.Users.OpenChannel(c.info.User); err != nil {
 		return err.In(id)
 	}
-	ch := newChannel(c, f.Channel)
-	c.mu.Lock()
-	c.channels[f.Channel] = ch
-	c.mu.Unlock()
+	c.env.Totals.openedChannel(newChannel(c, f.Channel))
 	c.send(f.Channel, &amqp.ChannelOpenOk{})
 	return nil
 }
@@ -238,9 +238,7 @@ func (c *Conn) openChannel(f amqp.Frame) *amqp.Error {
 // forget removes a channel that is closed.
 func (c *Conn) forget(ch *channel) {
 	c.env.Users.CloseChannel(c.info.User)
-	c.mu.Lock()
-	delete(c.channels, ch.id)
-	c.mu.Unlock()
+	c.env.Totals.closedChannel(ch)
 	if c.recent == ch {
 		c.recent = nil
 	}

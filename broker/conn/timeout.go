@@ -9,14 +9,9 @@ import (
 // findTimedOut looks for channels with a delivery that waits too long for its
 // acknowledgement and has the reader close them: a channel is the reader's.
 func (c *Conn) findTimedOut(now uint32) {
-	c.mu.Lock()
-	list := make([]*channel, 0, len(c.channels))
-	for _, ch := range c.channels {
-		list = append(list, ch)
-	}
-	c.mu.Unlock()
 	found := false
-	for _, ch := range list {
+	for _, ch := range c.list() {
+		ch.watch()
 		found = ch.timeOut(now) || found
 	}
 	if found {

@@ -6,7 +6,6 @@ import (
 
 	"nubo/amqp"
 	"nubo/broker/message"
-	"nubo/broker/queue"
 )
 
 // transaction is what a channel in tx mode has gathered since the last commit
@@ -26,7 +25,7 @@ type txPublish struct {
 // txSettle is an acknowledgement or refusal of deliveries.
 type txSettle struct {
 	taken []unacked
-	how   func(*queue.Queue, []queue.Entry)
+	how   settlement
 }
 
 func (ch *channel) txSelect() *amqp.Error {
@@ -34,13 +33,18 @@ func (ch *channel) txSelect() *amqp.Error {
 		return amqp.Errorf(amqp.PreconditionFailed, "cannot switch from confirm to tx mode")
 	}
 	if ch.tx == nil {
-		ch.tx = &transaction{}
-		ch.mu.Lock()
-		ch.transactional = true
-		ch.mu.Unlock()
+		ch.beginTx()
 	}
 	ch.c.send(ch.id, &amqp.TxSelectOk{})
 	return nil
+}
+
+// beginTx begins a transaction.
+func (ch *channel) beginTx() {
+	ch.tx = &transaction{}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	ch.transactional, ch.uncommitted, ch.acksUncommitted = true, 0, 0
 }
 
 // inTx checks that the channel is transactional.
@@ -75,7 +79,7 @@ func (ch *channel) commit() *amqp.Error {
 		return err
 	}
 	tx := ch.tx
-	ch.tx = &transaction{}
+	ch.beginTx()
 	w := &txWait{}
 	bad := false
 	for i := range tx.published {
@@ -84,15 +88,15 @@ func (ch *channel) commit() *amqp.Error {
 		routed, pending, rejected := ch.deliver(p.m, &p.t, w, 0)
 		w.wg.Add(pending - len(p.t.route.Queues))
 		bad = bad || rejected
-		if !routed && p.mandatory {
-			ch.unroutable(p.m)
+		if !routed {
+			ch.unroutable(p.m, p.mandatory)
 		}
 	}
 	for i := range tx.settled {
 		s := &tx.settled[i]
 		ch.taken = append(ch.taken[:0], s.taken...)
 		ch.mu.Lock()
-		resume := ch.release()
+		resume := ch.release(s.how)
 		ch.mu.Unlock()
 		ch.settle(s.how)
 		resumeAll(resume)
@@ -112,7 +116,7 @@ func (ch *channel) rollback() *amqp.Error {
 		return err
 	}
 	ch.restoreUnacked()
-	ch.tx = &transaction{}
+	ch.beginTx()
 	ch.c.send(ch.id, &amqp.TxRollbackOk{})
 	return nil
 }

@@ -95,14 +95,23 @@ func (l *unackedList) finish(u *unacked, dst []unacked) []unacked {
 	return dst
 }
 
-// acknowledge ends deliveries with what f does to them at their queue; in tx
+// settlement is what a delivery ends with.
+type settlement int
+
+const (
+	acked settlement = iota
+	refused
+	requeued
+)
+
+// acknowledge ends deliveries with what becomes of them at their queue; in tx
 // mode not before the commit.
-func (ch *channel) acknowledge(tag uint64, multiple bool, f func(*queue.Queue, []queue.Entry)) *amqp.Error {
-	return ch.finish(tag, multiple, false, f)
+func (ch *channel) acknowledge(tag uint64, multiple bool, how settlement) *amqp.Error {
+	return ch.finish(tag, multiple, false, how)
 }
 
 // finish is acknowledge, now or when a transaction is committed.
-func (ch *channel) finish(tag uint64, multiple, now bool, f func(*queue.Queue, []queue.Entry)) *amqp.Error {
+func (ch *channel) finish(tag uint64, multiple, now bool, how settlement) *amqp.Error {
 	ch.mu.Lock()
 	var ok bool
 	if ch.taken, ok = ch.out.take(tag, multiple, ch.taken[:0]); !ok {
@@ -110,21 +119,25 @@ func (ch *channel) finish(tag uint64, multiple, now bool, f func(*queue.Queue, [
 		return amqp.Errorf(amqp.PreconditionFailed, "unknown delivery tag %d", tag)
 	}
 	if ch.tx != nil && !now {
+		ch.acksUncommitted += len(ch.taken)
 		ch.mu.Unlock()
-		ch.tx.settled = append(ch.tx.settled, txSettle{slices.Clone(ch.taken), f})
+		ch.tx.settled = append(ch.tx.settled, txSettle{slices.Clone(ch.taken), how})
 		clear(ch.taken)
 		return nil
 	}
-	resume := ch.release()
+	resume := ch.release(how)
 	ch.mu.Unlock()
-	ch.settle(f)
+	ch.settle(how)
 	resumeAll(resume)
 	return nil
 }
 
 // release gives back the prefetch of what was taken, and returns the consumers
 // that can use it. mu is held.
-func (ch *channel) release() []*consumer {
+func (ch *channel) release(how settlement) []*consumer {
+	if how == acked {
+		ch.count.Ack += uint64(len(ch.taken))
+	}
 	for i := range ch.taken {
 		if k := ch.taken[i].k; k != nil {
 			k.inflight--
@@ -134,15 +147,22 @@ func (ch *channel) release() []*consumer {
 	return ch.takeStarved()
 }
 
-// settle applies f to what was taken, run by run of the same queue.
-func (ch *channel) settle(f func(*queue.Queue, []queue.Entry)) {
+// settle ends what was taken, run by run of the same queue.
+func (ch *channel) settle(how settlement) {
 	for i := 0; i < len(ch.taken); {
 		q := ch.taken[i].q
 		ch.entries = ch.entries[:0]
 		for ; i < len(ch.taken) && ch.taken[i].q == q; i++ {
 			ch.entries = append(ch.entries, ch.taken[i].entry)
 		}
-		f(q, ch.entries)
+		switch how {
+		case acked:
+			q.Ack(ch.entries)
+		case refused:
+			q.Discard(ch.entries)
+		case requeued:
+			q.Requeue(ch.entries)
+		}
 		clear(ch.entries)
 	}
 	clear(ch.taken)
@@ -151,9 +171,9 @@ func (ch *channel) settle(f func(*queue.Queue, []queue.Entry)) {
 // refuse is basic.reject and basic.nack.
 func (ch *channel) refuse(tag uint64, multiple, requeue bool) *amqp.Error {
 	if requeue {
-		return ch.acknowledge(tag, multiple, (*queue.Queue).Requeue)
+		return ch.acknowledge(tag, multiple, requeued)
 	}
-	return ch.acknowledge(tag, multiple, (*queue.Queue).Discard)
+	return ch.acknowledge(tag, multiple, refused)
 }
 
 // recoverUnacked requeues all that is not acknowledged.
@@ -161,7 +181,7 @@ func (ch *channel) recoverUnacked(requeue bool) *amqp.Error {
 	if !requeue {
 		return amqp.Errorf(amqp.NotImplemented, "requeue=false")
 	}
-	return ch.finish(0, true, true, (*queue.Queue).Requeue)
+	return ch.finish(0, true, true, requeued)
 }
 
 // oldest is the first delivery to a consumer that is not acknowledged, or nil.
