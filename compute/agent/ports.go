@@ -82,7 +82,7 @@ func (h *host) makePort(ctx context.Context, s *compute.Server, want compute.Req
 	if groups != nil {
 		in.SecurityGroups = &groups
 	}
-	return h.deps.Network.CreatePort(ctx, in)
+	return making(ctx, func(ctx context.Context) (*network.Port, error) { return h.deps.Network.CreatePort(ctx, in) })
 }
 
 func hasAddress(p *network.Port, ip string) bool {
@@ -92,7 +92,9 @@ func hasAddress(p *network.Port, ip string) bool {
 // bindPort makes a port that exists the server's, on this host.
 func (h *host) bindPort(ctx context.Context, s *compute.Server, id string) (*network.Port, error) {
 	owner := h.deviceOwner(s)
-	return h.deps.Network.UpdatePort(ctx, id, network.PortUpdate{DeviceID: &s.ID, DeviceOwner: &owner, HostID: &h.name})
+	return making(ctx, func(ctx context.Context) (*network.Port, error) {
+		return h.deps.Network.UpdatePort(ctx, id, network.PortUpdate{DeviceID: &s.ID, DeviceOwner: &owner, HostID: &h.name})
+	})
 }
 
 func (h *host) deviceOwner(s *compute.Server) string {

@@ -75,6 +75,18 @@ func (a *Agent) patiently(ctx context.Context, what string, fn func() error) err
 	}
 }
 
+// makingTime is how long another service is given to make something.
+const makingTime = time.Minute
+
+// making runs a call that makes something. The end of ctx does not end it: a
+// call that is given up may still have its effect, and after those have
+// looked who clean up behind it.
+func making[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), makingTime)
+	defer cancel()
+	return fn(ctx)
+}
+
 // transient reports whether an error may go away by itself.
 func transient(err error) bool {
 	var e *rest.Error

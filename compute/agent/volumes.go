@@ -61,7 +61,7 @@ func (h *host) makeVolume(ctx context.Context, s *compute.Server, b *compute.Blo
 			}
 		}
 		look = true
-		made, err = h.deps.Volume.CreateVolume(ctx, in)
+		made, err = making(ctx, func(ctx context.Context) (*volume.Volume, error) { return h.deps.Volume.CreateVolume(ctx, in) })
 		return err
 	})
 	if err != nil {
@@ -137,11 +137,12 @@ func (h *host) export(ctx context.Context, s *compute.Server, b *compute.BlockDe
 			}
 		}
 		look = true
-		if b.AttachmentID == "" {
-			a, err = h.deps.Volume.CreateAttachment(ctx, b.VolumeID, s.ID, &c)
-		} else {
-			a, err = h.deps.Volume.UpdateAttachment(ctx, b.AttachmentID, c)
-		}
+		a, err = making(ctx, func(ctx context.Context) (*volume.Attachment, error) {
+			if b.AttachmentID == "" {
+				return h.deps.Volume.CreateAttachment(ctx, b.VolumeID, s.ID, &c)
+			}
+			return h.deps.Volume.UpdateAttachment(ctx, b.AttachmentID, c)
+		})
 		return err
 	})
 	if err != nil {
