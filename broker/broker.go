@@ -83,6 +83,9 @@ type Broker struct {
 	store store.Store
 	env   conn.Env
 
+	node   node
+	params parameters
+
 	// mu guards the rest.
 	mu        sync.Mutex
 	vhosts    map[string]*host

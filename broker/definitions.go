@@ -321,7 +321,9 @@ func (b *Broker) ImportDefinitions(d Definitions) error {
 	return b.importVHosts(d)
 }
 
-func (v VHostDef) info() VHostInfo { return VHostInfo{v.Name, v.Description, v.Tags} }
+func (v VHostDef) info() VHostInfo {
+	return VHostInfo{Name: v.Name, Description: v.Description, Tags: v.Tags}
+}
 
 // importVHosts adds what is in virtual hosts.
 func (b *Broker) importVHosts(d Definitions) error {

@@ -23,6 +23,10 @@ var (
 type VHostInfo struct {
 	Name, Description string
 	Tags              []string
+	// DefaultQueueType is what queues are that do not say; classic if empty.
+	DefaultQueueType string
+	// Tracing says that messages are to be copied to amq.rabbitmq.trace.
+	Tracing bool
 }
 
 type host struct {
@@ -73,6 +77,7 @@ func (b *Broker) DeleteVHost(name string) error {
 		return fmt.Errorf("delete vhost %q: %w", name, ErrUnknownVHost)
 	}
 	b.closeWhere(func(i conn.Info) bool { return i.VHost == name }, fmt.Sprintf("vhost '%s' is deleted", name))
+	b.forgetParameters(name)
 	return errors.Join(h.Delete(), b.users.Forget(name))
 }
 
@@ -139,12 +144,15 @@ func (i VHostInfo) encode() []byte {
 	for _, t := range i.Tags {
 		tags = append(tags, t)
 	}
-	return amqp.Table{"description": i.Description, "tags": tags}.Append(nil)
+	return amqp.Table{
+		"description": i.Description, "tags": tags, "default_queue_type": i.DefaultQueueType, "tracing": i.Tracing,
+	}.Append(nil)
 }
 
 // restore takes over the definitions and messages from the time before; the
 // first time it makes the default virtual host and user instead.
 func (b *Broker) restore(cfg Config) error {
+	b.node.start()
 	defs := b.store.Definitions()
 	if len(defs) == 0 {
 		if err := b.AddVHost(VHostInfo{Name: defaultVHost, Description: "Default virtual host"}); err != nil {
@@ -168,12 +176,17 @@ func (b *Broker) restore(cfg Config) error {
 		if k[0] == keyVHost {
 			i := VHostInfo{Name: k[1]}
 			i.Description, _ = value["description"].(string)
+			i.DefaultQueueType, _ = value["default_queue_type"].(string)
+			i.Tracing, _ = value["tracing"].(bool)
 			tags, _ := value["tags"].([]any)
 			for _, t := range tags {
 				s, _ := t.(string)
 				i.Tags = append(i.Tags, s)
 			}
 			b.vhosts[i.Name] = b.newHost(i)
+			continue
+		}
+		if b.params.restore(k, value) {
 			continue
 		}
 		if users, err := b.users.Restore(k, value); users || err != nil {

@@ -1,0 +1,114 @@
+package management
+
+import (
+	"net"
+	"net/http"
+	"slices"
+
+	"nubo/broker/user"
+)
+
+// level is who may use a path.
+type level int
+
+// The levels, each of which also asks for one of the tags that let a user use
+// the API at all.
+const (
+	anybody       level = iota // without logging in
+	management                 // every user of the API
+	entrant                    // who may enter the path's virtual host
+	policymaker                // who may set policies, and enter
+	globalSetter               // who may set policies
+	monitor                    // who may see what is not theirs
+	administrator              // who may do everything
+)
+
+func has(u user.Info, tags ...string) bool {
+	return slices.ContainsFunc(tags, func(t string) bool { return slices.Contains(u.Tags, t) })
+}
+
+func isAdministrator(u user.Info) bool { return has(u, "administrator") }
+func isMonitor(u user.Info) bool       { return has(u, "administrator", "monitoring") }
+func isPolicymaker(u user.Info) bool   { return has(u, "administrator", "policymaker") }
+func isUser(u user.Info) bool {
+	return has(u, "administrator", "monitoring", "policymaker", "management")
+}
+
+// internal is who makes the requests of a handler that trusts.
+const internal = "rmq-internal"
+
+// authorise finds out who calls, and whether they may use the route.
+func (c *call) authorise(r *route) error {
+	if r.need == anybody {
+		return nil
+	}
+	if c.server.opts.Trusted {
+		c.user = user.Info{Name: internal, Tags: []string{"administrator"}}
+		return nil
+	}
+	name, password, ok := c.BasicAuth()
+	if !ok {
+		c.w.Header().Set("WWW-Authenticate", `Basic realm="RabbitMQ Management"`)
+		c.w.WriteHeader(http.StatusUnauthorized)
+		return errAnswered
+	}
+	if !c.login(name, password) {
+		c.w.Header().Set("WWW-Authenticate", `Basic realm="RabbitMQ Management"`)
+		return &failure{http.StatusUnauthorized, "not_authorized", "Login failed"}
+	}
+	switch {
+	case !isUser(c.user):
+		return notAuthorised("Not management user")
+	case r.need == administrator && !isAdministrator(c.user):
+		return notAuthorised("Not administrator user")
+	case r.need == monitor && !isMonitor(c.user):
+		return notAuthorised("Not monitor user")
+	case (r.need == policymaker || r.need == globalSetter) && !isPolicymaker(c.user):
+		return notAuthorised("Not policymaker user")
+	}
+	if vhost, ok := c.args["vhost"]; ok && (r.need == entrant || r.need == policymaker) && !isAdministrator(c.user) {
+		if _, err := c.b.VHost(vhost); err == nil && !c.enters(vhost) {
+			return notAuthorised("User not authorised to access virtual host")
+		}
+	}
+	return nil
+}
+
+// login checks a password, and that guest is on this machine, as everyone
+// knows the one it has.
+func (c *call) login(name, password string) bool {
+	if name == "guest" {
+		host, _, err := net.SplitHostPort(c.RemoteAddr)
+		if ip := net.ParseIP(host); err == nil && ip != nil && !ip.IsLoopback() {
+			return false
+		}
+	}
+	if c.b.Authenticate(name, password) != nil {
+		return false
+	}
+	var ok bool
+	c.user, ok = c.userNamed(name)
+	return ok
+}
+
+// userNamed looks a user up.
+func (c *call) userNamed(name string) (user.Info, bool) {
+	for _, u := range c.b.Users() {
+		if u.Name == name {
+			return u, true
+		}
+	}
+	return user.Info{}, false
+}
+
+// enters tells whether the caller may enter a virtual host.
+func (c *call) enters(vhost string) bool {
+	if c.server.opts.Trusted {
+		return true
+	}
+	_, ok := c.b.UserRegistry().Permissions(c.user.Name, vhost)
+	return ok
+}
+
+// sees tells whether lists tell the caller of a virtual host.
+func (c *call) sees(vhost string) bool { return isMonitor(c.user) || c.enters(vhost) }
