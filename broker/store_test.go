@@ -96,7 +96,7 @@ func TestStats(t *testing.T) {
 	testx.Eventually(t, "one delivered, two ready", func() bool { return b.Stats().VHosts[0].Queues[0].Ready == 2 })
 	s := b.Stats()
 	q := s.VHosts[0].Queues[0]
-	testx.Equal(t, []any{q.Name, q.Unacked, q.Consumers, q.ReadyBytes, q.Counters.Published, q.Counters.Delivered}, []any{"q", 1, 1, int64(8), uint64(3), uint64(1)})
+	testx.Equal(t, []any{q.Name, q.Unacked, q.Consumers, q.ReadyBytes, q.Counters.Publish, q.Counters.Deliver}, []any{"q", 1, 1, int64(8), uint64(3), uint64(1)})
 	testx.Equal(t, len(s.VHosts[0].Bindings), 2)
 	testx.Equal(t, s.VHosts[0].Bindings[1].Source+" "+s.VHosts[0].Bindings[1].RoutingKey, "amq.topic k")
 	for _, x := range s.VHosts[0].Exchanges {

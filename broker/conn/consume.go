@@ -189,7 +189,10 @@ func (ch *channel) consume(m *amqp.BasicConsume) *amqp.Error {
 // newConsumer makes a consumer, held until consume-ok is out.
 func (ch *channel) newConsumer(m *amqp.BasicConsume) (*consumer, *amqp.Error) {
 	k := &consumer{
-		Consumer: queue.Consumer{Tag: m.ConsumerTag, NoAck: m.NoAck, Exclusive: m.Exclusive},
+		Consumer: queue.Consumer{
+			Tag: m.ConsumerTag, NoAck: m.NoAck, Exclusive: m.Exclusive, Prefetch: ch.prefetch, Args: m.Arguments,
+			Connection: ch.c.info.Name, User: ch.c.info.User, Channel: ch.id,
+		},
 		ch:       ch, args: m.Arguments, limit: ch.prefetch, held: true,
 	}
 	if k.Tag == "" {

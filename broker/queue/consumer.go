@@ -1,5 +1,7 @@
 package queue
 
+import "nubo/amqp"
+
 // Sink is where a consumer's messages go.
 type Sink interface {
 	// Offer hands over an entry. It returns false to refuse it: the consumer
@@ -16,7 +18,13 @@ type Consumer struct {
 	NoAck     bool
 	Exclusive bool
 	Priority  int
-	Sink      Sink
+	// Prefetch is how many messages it may have unacknowledged; 0 is no limit.
+	Prefetch int
+	Args     amqp.Table
+	// Connection, Channel and User tell whose it is.
+	Connection, User string
+	Channel          uint16
+	Sink             Sink
 
 	// Guarded by the queue's lock.
 	blocked bool
@@ -46,11 +54,18 @@ func (q *Queue) Consume(c *Consumer) Outcome {
 	if q.Initial.SingleActive && q.single == nil {
 		q.single = c
 	}
-	q.active++
+	q.activate()
 	q.hadOne = true
 	q.deliver()
 	q.armExpiry()
 	return Accepted
+}
+
+// activate counts a consumer in that may be served. mu is held.
+func (q *Queue) activate() {
+	if q.active++; q.active == 1 {
+		q.use.start()
+	}
 }
 
 // Cancel removes a consumer. It returns true if that was the last one of an
@@ -70,6 +85,9 @@ func (q *Queue) Cancel(c *Consumer) (gone bool) {
 	q.consumers = append(q.consumers[:at:at], q.consumers[at+1:]...)
 	if !c.blocked {
 		q.active--
+	}
+	if len(q.consumers) == 0 {
+		q.use = use{}
 	}
 	if q.exclusive == c {
 		q.exclusive = nil
@@ -103,7 +121,7 @@ func (q *Queue) Resume(c *Consumer) {
 	c.blocked = false
 	for _, o := range q.consumers {
 		if o == c {
-			q.active++
+			q.activate()
 			q.deliver()
 			q.armExpiry()
 			return

@@ -77,10 +77,10 @@ type Queue struct {
 	failed    bool // reading back failed
 	inStore   bool // the store was given something
 	ready     backlog
-	seq       uint64 // of the last message
-	taken     uint64 // of the last one that was in memory
-	handed    uint64 // of the last one handed out
-	unacked   int
+	seq       uint64      // of the last message
+	taken     uint64      // of the last one that was in memory
+	handed    uint64      // of the last one handed out
+	out       load        // handed out, to be acknowledged
 	consumers []*Consumer // by falling priority; within one, next to serve first
 	active    int         // how many consumers are not blocked
 	exclusive *Consumer
@@ -97,16 +97,14 @@ type Queue struct {
 	lastUsed time.Time
 
 	counters Counters
-}
-
-// Counters count what happened to a queue since it was made.
-type Counters struct {
-	Published, Delivered, Got, Acked, Redelivered, Dropped uint64
+	use      use      // of the consumers
+	seen     Counters // at the last snapshot that found something new
+	seenAt   time.Time
 }
 
 // New makes a queue.
 func New(cfg Config) *Queue {
-	q := &Queue{Config: cfg, set: cfg.Initial}
+	q := &Queue{Config: cfg, set: cfg.Initial, seenAt: time.Now()}
 	if n := cfg.Initial.MaxPriority; n > 0 {
 		q.ready.higher = make([]level, n)
 	}
@@ -159,7 +157,7 @@ func (q *Queue) Publish(m *message.Message, w store.Waiter, tag uint64) Outcome 
 		}
 		return Rejected
 	}
-	q.counters.Published++
+	q.counters.Publish++
 	q.seq++
 	e := Entry{Msg: m, Seq: q.seq, counted: q.Initial.Type == Quorum}
 	ttl := q.set.TTL
@@ -178,8 +176,7 @@ func (q *Queue) Publish(m *message.Message, w store.Waiter, tag uint64) Outcome 
 		}
 	}
 	if spill {
-		q.ready.spilled++
-		q.ready.bytes += m.Size()
+		q.ready.leave(m)
 	} else {
 		q.Memory.Add(m.Footprint())
 		q.ready.push(e)
@@ -194,14 +191,14 @@ func (q *Queue) Publish(m *message.Message, w store.Waiter, tag uint64) Outcome 
 func (q *Queue) full(m *message.Message) bool {
 	s := &q.set
 	return s.MaxLength >= 0 && int64(q.ready.len()) >= s.MaxLength ||
-		s.MaxBytes >= 0 && q.ready.bytes+m.Size() > s.MaxBytes
+		s.MaxBytes >= 0 && q.ready.all.bytes+m.Size() > s.MaxBytes
 }
 
 // trim drops what is too much and sets the timer for what will expire. mu is held.
 func (q *Queue) trim() {
 	s := &q.set
 	if s.Overflow == DropHead && (s.MaxLength >= 0 || s.MaxBytes >= 0) {
-		for (s.MaxLength >= 0 && int64(q.ready.len()) > s.MaxLength || s.MaxBytes >= 0 && q.ready.bytes > s.MaxBytes) && q.front() != nil {
+		for (s.MaxLength >= 0 && int64(q.ready.len()) > s.MaxLength || s.MaxBytes >= 0 && q.ready.all.bytes > s.MaxBytes) && q.front() != nil {
 			q.drop(Overflowed)
 		}
 	}
@@ -227,16 +224,18 @@ func (q *Queue) deliver() {
 		c := q.consumers[i]
 		if !c.Sink.Offer(q, *e) {
 			c.blocked = true
-			q.active--
+			if q.active--; q.active == 0 {
+				q.use.stop()
+			}
 			continue
 		}
 		got := q.pop()
-		q.counters.Delivered++
 		if c.NoAck {
-			q.counters.Acked++
+			q.counters.DeliverNoAck++
 			q.settle(&got)
 		} else {
-			q.unacked++
+			q.counters.Deliver++
+			q.out.add(got.Msg)
 		}
 		if q.single == nil {
 			q.rotate(i)
@@ -249,7 +248,7 @@ func (q *Queue) pop() Entry {
 	e := q.ready.pop()
 	q.handed = max(q.handed, e.Seq)
 	if e.Redelivered {
-		q.counters.Redelivered++
+		q.counters.Redeliver++
 	}
 	return e
 }
@@ -284,7 +283,7 @@ func (q *Queue) settle(e *Entry) {
 
 // drop throws the front away. mu is held.
 func (q *Queue) drop(why Reason) {
-	q.counters.Dropped++
+	q.counters.Drop++
 	q.bury(q.ready.pop(), why)
 }
 
@@ -293,10 +292,10 @@ func (q *Queue) Ack(entries []Entry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i := range entries {
+		q.out.remove(entries[i].Msg)
 		q.settle(&entries[i])
 	}
-	q.unacked -= len(entries)
-	q.counters.Acked += uint64(len(entries))
+	q.counters.Ack += uint64(len(entries))
 }
 
 // Discard ends entries that were refused rather than acknowledged.
@@ -304,18 +303,18 @@ func (q *Queue) Discard(entries []Entry) {
 	q.mu.Lock()
 	defer q.unlock()
 	for i := range entries {
+		q.out.remove(entries[i].Msg)
 		q.bury(entries[i], Refused)
 	}
-	q.unacked -= len(entries)
-	q.counters.Dropped += uint64(len(entries))
+	q.counters.Drop += uint64(len(entries))
 }
 
 // Requeue puts entries back where they were.
 func (q *Queue) Requeue(entries []Entry) {
 	q.mu.Lock()
 	defer q.unlock()
-	q.unacked -= len(entries)
 	for _, e := range entries {
+		q.out.remove(e.Msg)
 		if q.closed {
 			q.settle(&e)
 			continue
@@ -336,7 +335,7 @@ func (q *Queue) Requeue(entries []Entry) {
 func (q *Queue) returns(e *Entry) bool {
 	e.deliveries++
 	if limit := q.set.DeliveryLimit; limit >= 0 && int64(e.deliveries) > limit {
-		q.counters.Dropped++
+		q.counters.Drop++
 		q.bury(*e, TooOften)
 		return false
 	}
@@ -354,15 +353,16 @@ func (q *Queue) Get(noAck bool) (e Entry, left int, ok bool) {
 	q.lastUsed = time.Now()
 	q.dropExpired(q.lastUsed.UnixNano())
 	if q.closed || q.front() == nil {
+		q.counters.GetEmpty++
 		return e, 0, false
 	}
 	e = q.pop()
-	q.counters.Got++
 	if noAck {
-		q.counters.Acked++
+		q.counters.GetNoAck++
 		q.settle(&e)
 	} else {
-		q.unacked++
+		q.counters.Get++
+		q.out.add(e.Msg)
 	}
 	q.armExpiry()
 	return e, q.ready.len(), true
@@ -373,7 +373,7 @@ func (q *Queue) Purge() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := q.ready.len()
-	q.counters.Dropped += uint64(n)
+	q.counters.Drop += uint64(n)
 	for q.ready.n > 0 {
 		e := q.ready.pop()
 		q.settle(&e)
@@ -462,23 +462,6 @@ func (q *Queue) shut() []*Consumer {
 	consumers := q.consumers
 	q.consumers, q.active, q.exclusive, q.single = nil, 0, nil, nil
 	return consumers
-}
-
-// Stats is a snapshot of a queue.
-type Stats struct {
-	Ready, Unacked, Consumers int
-	ReadyBytes                int64
-	Counters                  Counters
-}
-
-// Stats takes a snapshot.
-func (q *Queue) Stats() Stats {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return Stats{
-		Ready: q.ready.len(), Unacked: q.unacked, Consumers: len(q.consumers),
-		ReadyBytes: q.ready.bytes, Counters: q.counters,
-	}
 }
 
 // Stop ends the queue's timers when the broker stops; the store keeps what it has.

@@ -126,8 +126,23 @@ type backlog struct {
 	higher []level // of priority 1 and up; none if the queue has no priorities
 	n      int     // in memory
 	// spilled is how many follow the ring that only the store has.
-	spilled int
-	bytes   int64 // of all
+	spilled      int
+	spilledBytes int64
+	all          load // in memory and spilled
+}
+
+// leave counts a message in that only the store has.
+func (b *backlog) leave(m *message.Message) {
+	b.spilled++
+	b.spilledBytes += m.Size()
+	b.all.add(m)
+}
+
+// comeBack undoes leave: the message was read back and will be pushed.
+func (b *backlog) comeBack(m *message.Message) {
+	b.spilled--
+	b.spilledBytes -= m.Size()
+	b.all.remove(m)
 }
 
 func (b *backlog) len() int { return b.n + b.spilled }
@@ -174,18 +189,18 @@ func (b *backlog) pop() Entry {
 		l.fresh.pop()
 	}
 	b.n--
-	b.bytes -= e.Msg.Size()
+	b.all.remove(e.Msg)
 	return e
 }
 
 func (b *backlog) push(e Entry) {
 	b.at(e.Msg).fresh.push(e)
 	b.n++
-	b.bytes += e.Msg.Size()
+	b.all.add(e.Msg)
 }
 
 func (b *backlog) giveBack(e Entry) {
 	b.at(e.Msg).back.push(e)
 	b.n++
-	b.bytes += e.Msg.Size()
+	b.all.add(e.Msg)
 }

@@ -48,6 +48,11 @@ type Settings struct {
 	// broker's default holds.
 	ConsumerTimeout time.Duration
 
+	// Policy and OperatorPolicy are the names of those that hold, Definition
+	// what they say together.
+	Policy, OperatorPolicy string
+	Definition             amqp.Table
+
 	hasOverflow bool // the arguments said so: policies do not count
 }
 

@@ -44,8 +44,7 @@ func (q *Queue) refill() {
 	for i := range list {
 		r := &list[i]
 		q.Memory.Add(r.Msg.Footprint())
-		q.ready.bytes -= r.Msg.Size()
-		q.ready.spilled--
+		q.ready.comeBack(r.Msg)
 		q.taken = r.Seq
 		q.ready.push(Entry{
 			Msg: r.Msg, Seq: r.Seq, expires: r.Expires, deliveries: r.Deliveries, counted: q.Initial.Type == Quorum,
@@ -65,7 +64,8 @@ func (q *Queue) Recover() {
 	defer q.mu.Unlock()
 	q.inStore = true
 	q.seq, q.redelivered = s.Last, s.Delivered
-	q.ready.spilled, q.ready.bytes = s.Count, s.Bytes
+	q.ready.spilled, q.ready.spilledBytes = s.Count, s.Bytes
+	q.ready.all = load{s.Count, s.Bytes, s.Count, s.Bytes}
 	if q.ready.higher != nil { // what is to be sorted has to be in memory
 		for q.ready.spilled > 0 && !q.failed {
 			q.refill()

@@ -104,7 +104,7 @@ func (v *VHost) Restore(defs map[string][]Definition) error {
 		v.exchanges[s.Name] = newExchange(s)
 	}
 	for _, x := range v.exchanges {
-		v.setAlternate(x)
+		v.setPolicy(x)
 	}
 	for _, d := range defs[keyQueue] {
 		if err := v.restoreQueue(d); err != nil {

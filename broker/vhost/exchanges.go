@@ -7,6 +7,7 @@ import (
 
 	"nubo/amqp"
 	"nubo/broker/match"
+	"nubo/broker/policy"
 	"nubo/broker/store"
 )
 
@@ -20,7 +21,8 @@ type ExchangeSpec struct {
 // Exchange is an exchange.
 type Exchange struct {
 	ExchangeSpec
-	alternate string // guarded by the vhost's lock
+	alternate string         // guarded by the vhost's lock
+	policy    *policy.Policy // guarded by the vhost's lock; nil if none is about it
 
 	// In and Out count messages published to it and routed on to queues.
 	In, Out atomic.Uint64
@@ -66,7 +68,7 @@ func (v *VHost) declareExchange(s ExchangeSpec) (created bool, _ *amqp.Error) {
 			return false, v.gone()
 		}
 		x = newExchange(s)
-		v.setAlternate(x)
+		v.setPolicy(x)
 		v.exchanges[s.Name] = x
 		v.defineExchange(x)
 		v.changed()

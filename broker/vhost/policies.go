@@ -73,7 +73,7 @@ func (v *VHost) applyPolicies() {
 		changes[q] = v.settings(q.Name, q.Initial)
 	}
 	for _, x := range v.exchanges {
-		v.setAlternate(x)
+		v.setPolicy(x)
 	}
 	v.changed()
 	v.mu.Unlock()
@@ -88,7 +88,16 @@ func (v *VHost) settings(name string, initial queue.Settings) queue.Settings {
 	if p == nil && op == nil {
 		return initial
 	}
-	return initial.With(policy.Merge(p, op))
+	s := initial.With(policy.Merge(p, op))
+	s.Policy, s.OperatorPolicy, s.Definition = policyName(p), policyName(op), policy.Merge(p, op)
+	return s
+}
+
+func policyName(p *policy.Policy) string {
+	if p == nil {
+		return ""
+	}
+	return p.Name
 }
 
 func (v *VHost) policiesOf(name string, k policy.Kind) (p, operator *policy.Policy) {
@@ -102,15 +111,17 @@ func queueKind(t queue.Type) policy.Kind {
 	return policy.ClassicQueue
 }
 
-// setAlternate finds the exchange's alternate exchange: its argument, or else
-// what a policy says. mu is held.
-func (v *VHost) setAlternate(x *Exchange) {
-	var ok bool
-	if x.alternate, ok = x.Args["alternate-exchange"].(string); ok {
-		return
+// setPolicy finds an exchange's policy, and its alternate exchange: its
+// argument, or else what the policy says. mu is held.
+func (v *VHost) setPolicy(x *Exchange) {
+	x.alternate, x.policy = "", nil
+	if x.Name != "" {
+		x.policy = v.policies.users.Match(x.Name, policy.Exchange)
 	}
-	if p := v.policies.users.Match(x.Name, policy.Exchange); p != nil && x.Name != "" {
-		x.alternate, _ = p.Definition["alternate-exchange"].(string)
+	if alt, ok := x.Args["alternate-exchange"].(string); ok {
+		x.alternate = alt
+	} else if x.policy != nil {
+		x.alternate, _ = x.policy.Definition["alternate-exchange"].(string)
 	}
 }
 
