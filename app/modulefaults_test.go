@@ -22,7 +22,7 @@ func TestModulesStopped(t *testing.T) {
 		t.Setenv(key, value)
 	}
 	t.Setenv("NUBO_COMPUTE_HOSTS", "3")
-	rounds := len(allModules)
+	rounds := max(20, len(allModules))
 	if text := os.Getenv("NUBO_FAULT_ROUNDS"); text != "" {
 		var err error
 		rounds, err = strconv.Atoi(text)
