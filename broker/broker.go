@@ -19,6 +19,7 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,6 +30,7 @@ import (
 
 	"nubo/amqp"
 	"nubo/broker/conn"
+	"nubo/broker/history"
 	"nubo/broker/store"
 	"nubo/broker/user"
 	"nubo/broker/vhost"
@@ -45,6 +47,9 @@ type Config struct {
 	// MemoryWatermark is how many bytes of messages may gather in memory
 	// before publishers have to wait; 0 is no limit.
 	MemoryWatermark int64
+	// DiskFreeLimit is how many bytes must be free on DataDir's disk, or
+	// publishers have to wait; 50 MB if zero, as much as there is if negative.
+	DiskFreeLimit int64
 	// ConsumerTimeout is how long a consumer may sit on a message before its
 	// channel is closed; 30 minutes if zero, for ever if negative.
 	ConsumerTimeout time.Duration
@@ -57,8 +62,6 @@ type Config struct {
 	Store Store
 	// Log takes the broker's log; nothing is logged if nil.
 	Log *slog.Logger
-
-	spill int64 // memory use from which long queues stay on disk
 }
 
 const (
@@ -83,15 +86,19 @@ type Broker struct {
 	store store.Store
 	env   conn.Env
 
-	node   node
-	params parameters
+	node     node
+	params   parameters
+	disk     disk
+	churn    vhost.Churn
+	past     *history.Set
+	sampling sync.Once // begins to record the past
 
 	// mu guards the rest.
 	mu        sync.Mutex
 	vhosts    map[string]*host
 	closed    bool
 	conns     map[*conn.Conn]bool
-	listeners map[net.Listener]bool
+	listeners map[net.Listener]string // with the name of their protocol
 	served    sync.WaitGroup // connections and the ticker
 	stop      chan struct{}  // closed when the broker is shut down
 }
@@ -120,10 +127,7 @@ func Open(cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open broker in %s: %w", cfg.DataDir, err)
 	}
-	cfg.Store, cfg.spill = l, defaultSpill
-	if cfg.MemoryWatermark > 0 {
-		cfg.spill = cfg.MemoryWatermark * 2 / 5
-	}
+	cfg.Store = l
 	b, err := start(cfg)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open broker in %s: %w", cfg.DataDir, err), l.Close())
@@ -134,21 +138,25 @@ func Open(cfg Config) (*Broker, error) {
 // start makes a broker with what its store has from the time before.
 func start(cfg Config) (*Broker, error) {
 	cfg = cfg.withDefaults()
-	memory := conn.NewMemory(cfg.MemoryWatermark, cfg.spill)
 	b := &Broker{
 		store:     cfg.Store,
+		past:      history.New(),
 		vhosts:    make(map[string]*host),
 		conns:     make(map[*conn.Conn]bool),
-		listeners: make(map[net.Listener]bool),
+		listeners: make(map[net.Listener]string),
 		stop:      make(chan struct{}),
 	}
 	b.users = user.NewRegistry(cfg.Store, b.invalidate)
 	b.env = conn.Env{
 		Users: b.users, VHost: b.vhost, Store: cfg.Store,
-		Memory: memory, Replies: new(conn.Replies), Totals: conn.NewTotals(), ServerProperties: serverProperties(),
+		Alarms: conn.NewAlarms(cfg.Log), Replies: new(conn.Replies), Totals: conn.NewTotals(), ServerProperties: serverProperties(),
 		ChannelMax: channelMax, FrameMax: frameMax, Heartbeat: cfg.Heartbeat, MaxMessageSize: maxMessageSize,
 		ConsumerTimeout: max(cfg.ConsumerTimeout, 0), Log: cfg.Log,
 	}
+	b.disk.limit.Store(cfg.DiskFreeLimit)
+	b.disk.dir = cfg.DataDir
+	b.SetMemoryWatermark(cfg.MemoryWatermark)
+	b.watchDisk()
 	if err := b.restore(cfg); err != nil {
 		return nil, err
 	}
@@ -166,6 +174,9 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.ConsumerTimeout == 0 {
 		cfg.ConsumerTimeout = 30 * time.Minute
+	}
+	if cfg.DiskFreeLimit == 0 {
+		cfg.DiskFreeLimit = defaultDiskFree
 	}
 	if cfg.Store == nil {
 		cfg.Store = store.Memory{}
@@ -203,6 +214,7 @@ func (b *Broker) tick() {
 		case <-b.stop:
 			return
 		}
+		b.watchDisk()
 		for _, c := range b.connections() {
 			c.Tick()
 		}
@@ -222,14 +234,21 @@ func (b *Broker) connections() []*conn.Conn {
 
 // Serve accepts connections until the listener or the broker is closed; it
 // returns ErrClosed for the latter.
-func (b *Broker) Serve(l net.Listener) error {
+func (b *Broker) Serve(l net.Listener) error { return b.serve(l, "amqp") }
+
+// ServeTLS is Serve with TLS.
+func (b *Broker) ServeTLS(l net.Listener, cfg *tls.Config) error {
+	return b.serve(tls.NewListener(l, cfg), "amqp/ssl")
+}
+
+func (b *Broker) serve(l net.Listener, protocol string) error {
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
 		l.Close()
 		return ErrClosed
 	}
-	b.listeners[l] = true
+	b.listeners[l] = protocol
 	b.mu.Unlock()
 	defer func() {
 		b.mu.Lock()
@@ -341,29 +360,4 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 // the client the reason. It returns how many there were.
 func (b *Broker) CloseConnection(name, reason string) int {
 	return b.closeWhere(func(i conn.Info) bool { return i.Name == name }, reason)
-}
-
-// Stats is a snapshot of a broker.
-type Stats struct {
-	Connections []conn.Stats
-	VHosts      []vhost.Stats
-	// MemoryUsed is what the messages in queues take.
-	MemoryUsed int64
-	// Traffic is what went through virtual hosts, Churn what came and went,
-	// since the broker started.
-	Traffic map[string]conn.Traffic
-	Churn   conn.Churn
-}
-
-// Stats takes a snapshot.
-func (b *Broker) Stats() Stats {
-	s := Stats{MemoryUsed: b.env.Memory.Used()}
-	s.Traffic, s.Churn = b.env.Totals.Snapshot()
-	for _, c := range b.connections() {
-		s.Connections = append(s.Connections, c.Stats())
-	}
-	for _, v := range b.hosts() {
-		s.VHosts = append(s.VHosts, v.Stats())
-	}
-	return s
 }

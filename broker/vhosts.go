@@ -132,7 +132,7 @@ func (b *Broker) invalidate() {
 
 func (b *Broker) newHost(i VHostInfo) *host {
 	return &host{info: i, VHost: vhost.New(i.Name, vhost.Config{
-		Store: b.store, Memory: b.env.Memory,
+		Store: b.store, Memory: b.env.Alarms, Churn: &b.churn,
 		Failed: func(q *queue.Queue, err error) {
 			b.env.Log.Error("messages cannot be read back; the queue stands still", "vhost", q.VHost, "queue", q.Name, "error", err)
 		},

@@ -43,7 +43,9 @@ func TestHistory(t *testing.T) {
 		testx.Equal(t, values(v, "publish", 20*time.Second, 5*time.Second), []int64{100, 30, 30, 30, 20})
 	})
 	s.Record(start.Add(35*time.Second), func(history.Recorder) {}) // the queue is gone
-	s.Object(q, func(v history.View) { testx.Equal(t, values(v, "publish", 5*time.Second, 5*time.Second), []int64{0, 0}) })
+	s.Object(q, func(v history.View) {
+		testx.Equal(t, values(v, "publish", 5*time.Second, 5*time.Second), []int64{0, 0})
+	})
 }
 
 // TestLongHistory goes around all rings.

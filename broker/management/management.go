@@ -68,7 +68,7 @@ func Serve(ctx context.Context, l net.Listener, b *broker.Broker, opts Options) 
 // the protocol, until ctx ends.
 func ServeHandler(ctx context.Context, l net.Listener, b *broker.Broker, protocol string, h http.Handler) error {
 	defer b.Listening(protocol, l.Addr())()
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, }
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
 	select {

@@ -27,6 +27,12 @@ var equivalentArgs = []string{
 // spec, for the connection owner. An empty name asks for a random one.
 func (v *VHost) DeclareQueue(s QueueSpec, owner any) (*queue.Queue, *amqp.Error) {
 	q, created, err := v.declareQueue(s, owner)
+	if err == nil {
+		v.Churn.Declared.Add(1)
+	}
+	if created {
+		v.Churn.Created.Add(1)
+	}
 	if err != nil || !created || !lasting(q) {
 		return q, err
 	}
@@ -213,6 +219,7 @@ func (v *VHost) forget(q *queue.Queue) {
 		return
 	}
 	delete(v.queues, q.Name)
+	v.Churn.Deleted.Add(1)
 	if lasting(q) {
 		v.store.Undefine(store.Key(keyQueue, v.Name, q.Name))
 	}

@@ -55,7 +55,13 @@ type Config struct {
 	Memory queue.Gauge
 	// Failed is told of queues whose messages cannot be read back.
 	Failed func(q *queue.Queue, err error)
+	// Churn counts queues; one of its own if nil.
+	Churn *Churn
 }
+
+// Churn counts the queues that were declared, again or for the first time,
+// made by that, and deleted.
+type Churn struct{ Declared, Created, Deleted atomic.Uint64 }
 
 // New makes a virtual host with the exchanges every one has.
 func New(name string, cfg Config) *VHost {
@@ -65,6 +71,9 @@ func New(name string, cfg Config) *VHost {
 		queues:    make(map[string]*queue.Queue),
 		inbound:   make(map[dest][]*binding),
 		owned:     make(map[any]map[*queue.Queue]bool),
+	}
+	if v.Churn == nil {
+		v.Churn = new(Churn)
 	}
 	v.gen.Store(1) // 0 is no generation
 	for name, kind := range map[string]string{
