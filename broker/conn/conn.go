@@ -27,7 +27,7 @@ import (
 type Env struct {
 	Users            *user.Registry
 	VHost            func(name string) *vhost.VHost
-	Memory           *Memory
+	Alarms           *Alarms
 	Store            store.Messages
 	Replies          *Replies
 	Totals           *Totals
@@ -50,6 +50,8 @@ type Conn struct {
 	// dead is closed when the connection is to stop at once.
 	dead     chan struct{}
 	deadOnce sync.Once
+	// left is closed when the broker has asked the client to close.
+	left chan struct{}
 
 	// The reader's own.
 	phase    phase
@@ -94,7 +96,7 @@ type capabilities struct{ cancelNotify, blocked, authClose bool }
 // New makes a connection of nc. Serve runs it.
 func New(env *Env, nc net.Conn) *Conn {
 	c := &Conn{
-		env: env, nc: nc, dead: make(chan struct{}),
+		env: env, nc: nc, dead: make(chan struct{}), left: make(chan struct{}),
 		frameMax: amqp.FrameMinSize, channels: make(map[uint16]*channel),
 	}
 	c.out.init()
@@ -154,6 +156,7 @@ func (c *Conn) sendClose(err *amqp.Error) {
 		return
 	}
 	c.deadline.Store(closeTicks)
+	close(c.left)
 	c.out.last(&amqp.ConnectionClose{
 		ReplyCode: err.Code, ReplyText: err.ReplyText(), ClassID: err.Method.Class(), MethodID: err.Method.Method(),
 	})

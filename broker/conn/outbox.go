@@ -243,8 +243,8 @@ func (c *Conn) writeLoop() {
 		}
 		if !failed {
 			if err := c.write(buf, ext, &vec); err != nil {
-				failed = true // the reader will notice the same
-				c.nc.Close()
+				failed = true
+				c.Abort() // the reader may be waiting for something else
 			}
 		}
 		c.writes.Add(1)

@@ -106,8 +106,8 @@ func (c *Conn) serve(b []byte) (used, need int, err error) {
 		c.env.Store.Room()
 	}
 	c.throttled.Store(false)
-	if c.posted && !c.closing.Load() && c.env.Memory.over() {
-		err = c.pause()
+	if c.posted && !c.closing.Load() && c.env.Alarms.On() != 0 {
+		c.pause()
 	}
 	c.posted = false
 	return used, need, err
@@ -123,22 +123,20 @@ func (c *Conn) flush() {
 	c.touched = c.touched[:0]
 }
 
-// pause stops reading from a publisher until there is memory again.
-func (c *Conn) pause() error {
+// pause stops reading from a publisher until no alarm is set any more, or the
+// connection is to end.
+func (c *Conn) pause() {
 	c.paused.Store(true)
 	defer c.paused.Store(false)
 	c.setInfo(func(i *Info) { i.Blocked = true })
 	if c.caps.blocked {
-		c.send(0, &amqp.ConnectionBlocked{Reason: "low on memory"})
+		c.send(0, &amqp.ConnectionBlocked{Reason: c.env.Alarms.reason()})
 	}
-	if !c.env.Memory.wait(c.dead) {
-		return errDone
-	}
+	c.env.Alarms.wait(c.dead, c.left)
 	c.setInfo(func(i *Info) { i.Blocked = false })
 	if c.caps.blocked {
 		c.send(0, &amqp.ConnectionUnblocked{})
 	}
-	return nil
 }
 
 // frame handles one frame. fail closes the connection with an explanation,

@@ -235,7 +235,7 @@ func (c *Conn) Stats() Stats {
 	for _, ch := range c.list() {
 		s.Channels = append(s.Channels, ch.stats())
 	}
-	s.State = s.state(c.closing.Load(), c.env.Memory.over(), c.throttled.Load())
+	s.State = s.state(c.closing.Load(), c.env.Alarms.On() != 0, c.throttled.Load())
 	return s
 }
 
