@@ -49,6 +49,12 @@ func WithOutbox() Option {
 	return func(d *DB) { d.outbox = newOutbox(d) }
 }
 
+// OutboxPace has the relay wait under load, so that passes begin d after each
+// other at the earliest: for messages of which many cost as much as one.
+func OutboxPace(d time.Duration) Option {
+	return func(db *DB) { db.outbox.pace = d }
+}
+
 // Open opens the component's database and migrates it forward. The URL is
 // "sqlite:///absolute/path.db" (the file is created; "?synchronous=full" makes
 // commits survive a power cut, not only the death of the process),

@@ -3,9 +3,11 @@ package db
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/schema"
 )
 
 // ErrFilter says that a list cannot be filtered by the named field.
@@ -14,12 +16,14 @@ var ErrFilter = errors.New("unknown filter")
 // Op is how a filter compares.
 type Op int
 
-// The operations. Contains and HasPrefix ignore case on both engines.
+// The operations. Contains, HasPrefix and HasSuffix ignore case on both
+// engines.
 const (
 	Equal     Op = iota // equal to any of the values
 	NotEqual            // equal to none of them; NULL is
 	Contains            // holds any of the values
 	HasPrefix           // begins with any of the values
+	HasSuffix           // ends with any of the values
 	Less                // the rest compare with the first value
 	LessOrEqual
 	Greater
@@ -67,7 +71,7 @@ func (f Filter) apply(q *bun.SelectQuery, column bun.Ident) *bun.SelectQuery {
 		return q.Where("? IN (?)", column, bun.List(f.Values))
 	case NotEqual:
 		return q.Where("(? NOT IN (?) OR ? IS NULL)", column, bun.List(f.Values), column)
-	case Contains, HasPrefix:
+	case Contains, HasPrefix, HasSuffix:
 		return q.WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
 			for _, v := range f.Values {
 				q = q.WhereOr(`LOWER(?) LIKE LOWER(?) ESCAPE '\'`, column, f.pattern(v))
@@ -82,9 +86,29 @@ func (f Filter) apply(q *bun.SelectQuery, column bun.Ident) *bun.SelectQuery {
 var escapeLike = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 func (f Filter) pattern(v any) string {
-	p := escapeLike.Replace(fmt.Sprint(v)) + "%"
-	if f.Op == Contains {
+	p := escapeLike.Replace(fmt.Sprint(v))
+	if f.Op != HasSuffix {
+		p += "%"
+	}
+	if f.Op != HasPrefix {
 		p = "%" + p
 	}
 	return p
+}
+
+// maxList is the longest list of one length that [List] gives.
+const maxList = 128
+
+// List is bun.List for a condition "column IN (?)", with the last value
+// repeated until there are a power of two: statements with so few different
+// lengths are found prepared.
+func List[T any](values []T) schema.QueryAppender {
+	if n := len(values); n > 0 && n < maxList {
+		full := slices.Grow(slices.Clone(values), n)
+		for len(full)&(len(full)-1) != 0 {
+			full = append(full, values[n-1])
+		}
+		values = full
+	}
+	return bun.List(values)
 }

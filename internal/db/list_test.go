@@ -237,6 +237,7 @@ func TestFilters(t *testing.T) {
 			{[]db.Filter{{"name", db.Contains, []any{`%\`}}}, "c"},
 			{[]db.Filter{{"name", db.Contains, []any{"-1", "_2"}}}, "a b"},
 			{[]db.Filter{{"name", db.HasPrefix, []any{"web"}}}, "a b"},
+			{[]db.Filter{{"name", db.HasSuffix, []any{"WEB", "_2"}}}, "b c"},
 			{[]db.Filter{{"flavor:vcpus", db.Less, []any{2}}}, "a"},
 			{[]db.Filter{{"flavor:vcpus", db.LessOrEqual, []any{2}}}, "a b"},
 			{[]db.Filter{{"flavor:vcpus", db.Greater, []any{2}}}, "c"},

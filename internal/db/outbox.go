@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -23,6 +25,12 @@ const (
 	outboxPoll    = time.Second
 	outboxBackoff = 100 * time.Millisecond
 	outboxMaxWait = 10 * time.Second
+	// outboxTidy is how long sent messages stay in the table, so that many are
+	// deleted at once: after the process was killed they are sent again.
+	outboxTidy = 50 * time.Millisecond
+	// outboxFresh bounds the committed messages kept for the relay; the rest it
+	// reads from the table.
+	outboxFresh = 10000
 )
 
 // ErrNoTx says that Outbox.Add was called outside a transaction.
@@ -44,6 +52,12 @@ type Message struct {
 type Outbox struct {
 	d    *DB
 	wake chan struct{} // holds a token when a commit here added messages
+	pace time.Duration // see OutboxPace
+
+	mu      sync.Mutex // guards what follows
+	relayed bool       // a relay works here
+	fresh   []Message  // committed here and not yet taken by the relay
+	missed  bool       // there were too many: the relay must read the table
 }
 
 func newOutbox(d *DB) *Outbox { return &Outbox{d: d, wake: make(chan struct{}, 1)} }
@@ -68,11 +82,22 @@ func (o *Outbox) Add(ctx context.Context, msgs ...Message) error {
 	if _, err := st.tx.NewInsert().Model(&rows).Exec(ctx); err != nil {
 		return fmt.Errorf("add to outbox: %w", err)
 	}
-	o.d.AfterCommit(ctx, o.signal)
+	st.added = append(st.added, rows...)
 	return nil
 }
 
-func (o *Outbox) signal() {
+// committed gives the relay what a transaction added. Of transactions that
+// follow each other it is called in that order.
+func (o *Outbox) committed(msgs []Message) {
+	o.mu.Lock()
+	switch {
+	case !o.relayed:
+	case len(o.fresh)+len(msgs) > outboxFresh:
+		o.fresh, o.missed = nil, true
+	case !o.missed:
+		o.fresh = append(o.fresh, msgs...)
+	}
+	o.mu.Unlock()
 	select {
 	case o.wake <- struct{}{}:
 	default: // it is awake already
@@ -84,22 +109,20 @@ func (o *Outbox) signal() {
 // rest come again, after a pause if it also gave an error. Of several relays
 // of one database, in any processes, one works and the others stand by.
 func (o *Outbox) Run(ctx context.Context, send func(ctx context.Context, msgs []Message) (int, error)) error {
-	wait := outboxBackoff
+	pause := outboxBackoff
 	for {
 		progress, err := o.relay(ctx, send)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if progress {
-			wait = outboxBackoff
+			pause = outboxBackoff
 		}
-		slog.WarnContext(ctx, "outbox relay paused", "error", err, "wait", wait)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
+		slog.WarnContext(ctx, "outbox relay paused", "error", err, "wait", pause)
+		if err := wait(ctx, pause); err != nil {
+			return err
 		}
-		wait = min(2*wait, outboxMaxWait)
+		pause = min(2*pause, outboxMaxWait)
 	}
 }
 
@@ -110,62 +133,150 @@ func (o *Outbox) relay(ctx context.Context, send func(context.Context, []Message
 		return false, fmt.Errorf("lock the outbox: %w", err)
 	}
 	defer lock.release()
+	o.begin(true)
+	defer o.begin(false)
+	s := &sender{o: o, rows: lock.rows, send: send, seen: map[int64]bool{}}
+	defer func() { err = errors.Join(err, s.forget(context.WithoutCancel(ctx))) }()
 	poll := time.NewTicker(outboxPoll)
 	defer poll.Stop()
+	read := true // what was committed before, or elsewhere
 	for {
-		var batch []Message
-		if err := lock.rows.NewSelect().Model(&batch).Order("id").Limit(outboxBatch).Scan(ctx); err != nil {
-			return progress, fmt.Errorf("read the outbox: %w", err)
+		began := time.Now()
+		if read {
+			err = s.readAll(ctx)
+		} else {
+			err = s.sendFresh(ctx)
 		}
-		var n int
-		if len(batch) > 0 {
-			n, err = o.pass(ctx, batch, send)
-			progress = progress || n > 0
-			if err != nil {
-				return progress, err
+		if err != nil {
+			return s.progress, err
+		}
+		var tidy <-chan time.Time
+		if len(s.sent) > 0 {
+			tidy = time.After(outboxTidy)
+		}
+		for idle := true; idle; {
+			select {
+			case <-ctx.Done():
+				return s.progress, ctx.Err()
+			case <-o.wake:
+				read, idle = false, false
+				if err := wait(ctx, o.pace-time.Since(began)); err != nil {
+					return s.progress, err
+				}
+			case <-poll.C:
+				read, idle = true, false
+			case <-tidy:
+				if err := s.forget(ctx); err != nil {
+					return s.progress, err
+				}
 			}
 		}
-		if n < len(batch) || n == outboxBatch {
-			continue // there is more
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// begin notes that a relay begins to work here, or ends.
+func (o *Outbox) begin(relayed bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.relayed, o.fresh, o.missed = relayed, nil, false
+}
+
+// take gives what was committed here since it was called last; missed says
+// that there is more in the table.
+func (o *Outbox) take() (fresh []Message, missed bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	fresh, missed = o.fresh, o.missed
+	o.fresh, o.missed = nil, false
+	return fresh, missed
+}
+
+// sender is a relay at work.
+type sender struct {
+	o        *Outbox
+	rows     bun.IDB // where to read
+	send     func(context.Context, []Message) (int, error)
+	sent     []int64        // delivered, and still in the table
+	seen     map[int64]bool // what the last reading of the table found: it may come again as fresh
+	progress bool
+}
+
+// readAll sends what is in the table until there is no more.
+func (s *sender) readAll(ctx context.Context) error {
+	s.o.take() // it is all in the table
+	clear(s.seen)
+	for {
+		if err := s.forget(ctx); err != nil {
+			return err
 		}
-		// What was committed here since the read has left a token.
-		select {
-		case <-ctx.Done():
-			return progress, ctx.Err()
-		case <-o.wake:
-		case <-poll.C:
+		var batch []Message
+		if err := s.rows.NewSelect().Model(&batch).Order("id").Limit(outboxBatch).Scan(ctx); err != nil {
+			return fmt.Errorf("read the outbox: %w", err)
+		}
+		for _, m := range batch {
+			s.seen[m.ID] = true
+		}
+		if err := s.pass(ctx, batch); err != nil || len(batch) < outboxBatch {
+			return err
 		}
 	}
 }
 
-// pass sends a batch, forgets what was sent and says how much that is.
-func (o *Outbox) pass(ctx context.Context, batch []Message, send func(context.Context, []Message) (int, error)) (int, error) {
-	n, err := send(ctx, batch)
-	if n > 0 {
-		if err := o.forget(ctx, batch[:n]); err != nil {
-			return n, err
+// sendFresh sends what was committed here, without reading it back.
+func (s *sender) sendFresh(ctx context.Context) error {
+	fresh, missed := s.o.take()
+	if missed {
+		return s.readAll(ctx)
+	}
+	fresh = slices.DeleteFunc(fresh, func(m Message) bool { return s.seen[m.ID] })
+	for batch := range slices.Chunk(fresh, outboxBatch) {
+		if err := s.pass(ctx, batch); err != nil {
+			return err
 		}
 	}
-	if err == nil && n == 0 {
-		err = errors.New("nothing was sent")
-	}
-	if err != nil {
-		return n, fmt.Errorf("send from outbox: %w", err)
-	}
-	return n, nil
+	return nil
 }
 
-// forget deletes what was sent; also when ctx just ended, for it would be
-// sent again.
-func (o *Outbox) forget(ctx context.Context, sent []Message) error {
-	ids := make([]int64, len(sent))
-	for i, m := range sent {
-		ids[i] = m.ID
+// pass sends a batch.
+func (s *sender) pass(ctx context.Context, batch []Message) error {
+	for len(batch) > 0 {
+		n, err := s.send(ctx, batch)
+		for _, m := range batch[:n] {
+			s.sent = append(s.sent, m.ID)
+		}
+		s.progress = s.progress || n > 0
+		if err == nil && n == 0 {
+			err = errors.New("nothing was sent")
+		}
+		if err != nil {
+			return fmt.Errorf("send from outbox: %w", err)
+		}
+		batch = batch[n:]
 	}
-	_, err := o.d.reader.NewDelete().Table("outbox").Where("id IN (?)", bun.List(ids)).Exec(context.WithoutCancel(ctx))
-	if err != nil {
-		return fmt.Errorf("delete from outbox: %w", err)
+	return nil
+}
+
+// forget deletes what was sent.
+func (s *sender) forget(ctx context.Context) error {
+	for ids := range slices.Chunk(s.sent, maxList) {
+		_, err := s.o.d.reader.NewDelete().Table("outbox").Where("id IN (?)", List(ids)).Exec(ctx)
+		if err != nil {
+			return fmt.Errorf("delete from outbox: %w", err)
+		}
 	}
+	s.sent = s.sent[:0]
 	return nil
 }
 

@@ -134,6 +134,35 @@ func TestOutboxKeepsWhatWasNotSent(t *testing.T) {
 	}, db.WithOutbox())
 }
 
+// A relay that is slow finds in the table what there is no room for beside it.
+func TestOutboxOutgrowsItsRelay(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, nil, func(t *testing.T, d *db.DB) {
+		const all = 12000
+		b := newBus(all)
+		entered, release := make(chan struct{}), make(chan struct{})
+		atFirst := sync.OnceFunc(func() { close(entered); <-release })
+		b.refuse = func(_, asked int) int { atFirst(); return asked }
+		stop := relay(t, d, b)
+		testx.NoErr(t, add(t.Context(), d, "0"))
+		<-entered
+		for at := 1; at < all; {
+			end := min(at+1000, all)
+			msgs := make([]db.Message, 0, end-at)
+			for _, n := range numbers(at, end) {
+				msgs = append(msgs, db.Message{Kind: n})
+			}
+			testx.NoErr(t, d.InTx(t.Context(), func(ctx context.Context, _ bun.Tx) error { return d.Outbox().Add(ctx, msgs...) }))
+			at = end
+		}
+		close(release)
+		<-b.done
+		stop()
+		testx.Equal(t, b.kinds, numbers(0, all))
+		testx.Equal(t, left(t, d), 0)
+	}, db.WithOutbox())
+}
+
 func TestOneRelayWorksAndTheNextTakesOver(t *testing.T) {
 	t.Parallel()
 	open := func(t *testing.T, u string) *db.DB {

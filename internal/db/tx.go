@@ -26,6 +26,7 @@ type txKey struct{ d *DB }
 type txState struct {
 	tx    bun.Tx
 	after []func()
+	added []Message // to the outbox
 }
 
 func (d *DB) stateOf(ctx context.Context) *txState {
@@ -87,6 +88,9 @@ func (d *DB) runTx(ctx context.Context, st *txState, weight int64, fn func(conte
 	}
 	if err := st.tx.Commit(); err != nil {
 		return fmt.Errorf("commit transaction: %w", err)
+	}
+	if len(st.added) > 0 { // before the next writer's turn, for the order
+		d.outbox.committed(st.added)
 	}
 	return nil
 }
