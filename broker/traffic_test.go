@@ -73,5 +73,5 @@ func TestTraffic(t *testing.T) {
 	all := b.Stats()
 	testx.Equal(t, all.Traffic["/"].Counters, want)
 	testx.Equal(t, all.Traffic["/"].Received >= s.Received, true)
-	testx.Equal(t, all.Churn, conn.Churn{ConnectionsCreated: 1, ConnectionsClosed: 1, ChannelsCreated: 2, ChannelsClosed: 2})
+	testx.Equal(t, all.Churn.Churn, conn.Churn{ConnectionsCreated: 1, ConnectionsClosed: 1, ChannelsCreated: 2, ChannelsClosed: 2})
 }

@@ -10,6 +10,7 @@
 package conn
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -100,6 +101,7 @@ func New(env *Env, nc net.Conn) *Conn {
 		frameMax: amqp.FrameMinSize, channels: make(map[uint16]*channel),
 	}
 	c.out.init()
+	_, c.out.whole = nc.(*tls.Conn)
 	c.info = Info{Name: fmt.Sprintf("%s -> %s", nc.RemoteAddr(), nc.LocalAddr()), Connected: time.Now()}
 	c.info.PeerHost, c.info.PeerPort = endpoint(nc.RemoteAddr())
 	c.info.Host, c.info.Port = endpoint(nc.LocalAddr())

@@ -27,6 +27,8 @@ const (
 type outbox struct {
 	mu   sync.Mutex
 	cond sync.Cond // of mu: something to write, something written, or closed
+	// whole has all bodies copied: TLS makes a record and a write of each piece.
+	whole bool
 
 	// mu guards the rest.
 	buf      []byte
@@ -147,7 +149,7 @@ func (o *outbox) sendContent(channel uint16, method amqp.Method, m *message.Mess
 func (o *outbox) content(channel uint16, m *message.Message, frameMax uint32) {
 	n := len(o.buf)
 	o.buf = amqp.AppendContentHeader(o.buf, channel, uint64(len(m.Body)), m.Props)
-	if len(m.Body) < copyLimit {
+	if len(m.Body) < copyLimit || o.whole {
 		o.buf = amqp.AppendBodyFrames(o.buf, channel, m.Body, frameMax)
 		o.size += len(o.buf) - n
 		return
