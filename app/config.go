@@ -160,6 +160,7 @@ const (
 	portNetwork   = 9696
 	portVolume    = 8776
 	portAMQP      = 5672
+	portDashboard = 9999
 )
 
 // address is where this process listens for a port.

@@ -34,6 +34,8 @@ var modules = []module{
 	{"compute-conductor", []string{"compute-api"}, of((*cloud).buildConductor)},
 	{"compute-scheduler", []string{"compute-api", "placement"}, of((*cloud).buildScheduler)},
 	{"compute-agent", []string{"compute-conductor", "placement"}, of((*cloud).buildComputeAgent)},
+
+	{"dashboard", []string{"identity", "broker"}, of((*cloud).buildDashboard)},
 }
 
 // of makes a method of cloud a module's builder.

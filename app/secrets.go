@@ -18,6 +18,7 @@ type secrets struct {
 	ServiceUsers  map[string]string `json:"service_users"`
 	Messaging     string            `json:"messaging_password"` // of the embedded broker's user nubo
 	Metadata      string            `json:"metadata_secret"`
+	Dashboard     string            `json:"dashboard_secret"` // seals its sessions
 }
 
 // serviceUsers are the components' own users, named as OpenStack names them.
@@ -64,6 +65,7 @@ func ensureSecrets(path, adminPassword string) (s *secrets, changed bool, err er
 	fill(&s.AdminPassword)
 	fill(&s.Messaging)
 	fill(&s.Metadata)
+	fill(&s.Dashboard)
 	if s.ServiceUsers == nil {
 		s.ServiceUsers = map[string]string{}
 	}

@@ -95,7 +95,7 @@ func freeOffset(t *testing.T) int {
 }
 
 func free(offset int) bool {
-	for _, port := range append([]int{portAMQP}, portList()...) {
+	for _, port := range append([]int{portAMQP, portDashboard}, portList()...) {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+offset))
 		if err != nil {
 			return false

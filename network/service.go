@@ -32,7 +32,7 @@ type ML2Config struct {
 	FlatNetworks  []string      `default:"extnet" help:"physical networks on which a flat network may be made"`
 	PathMTU       int           `default:"1500" help:"MTU of the hosts' own network; VXLAN networks have 50 less"`
 	AgentDownTime time.Duration `default:"75s" help:"an agent that was not heard of for so long is dead"`
-	Notify        bool          `default:"false" help:"send notifications (exchange neutron, topic notifications)"`
+	Notify        bool          `default:"true" help:"send notifications (exchange neutron, topic notifications)"`
 }
 
 // QuotaConfig has the limits of projects without limits of their own.

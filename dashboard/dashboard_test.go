@@ -1,0 +1,184 @@
+package dashboard
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"nubo/internal/clock"
+	"nubo/internal/rpc"
+	"nubo/internal/testx"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newService(t testing.TB, files fstest.MapFS) *Service {
+	t.Helper()
+	cfg := Config{
+		Services: map[string]Endpoint{"identity": {Endpoint: "http://127.0.0.1:1/v3"}}, HTTP: http.DefaultClient,
+		Key: make([]byte, 32), Policies: func() []Explainer { return nil }, Clock: clock.System, Log: slog.New(slog.DiscardHandler),
+	}
+	if files != nil {
+		cfg.UI = files
+	}
+	s, err := New(cfg)
+	testx.NoErr(t, err)
+	return s
+}
+
+func TestSealer(t *testing.T) {
+	t.Parallel()
+	s, err := newSealer(make([]byte, 32))
+	testx.NoErr(t, err)
+	want := session{Unscoped: "a", Token: "b", Expires: time.Unix(1_900_000_000, 0).UTC()}
+	value, err := s.seal(want)
+	testx.NoErr(t, err)
+	got, err := s.open(value)
+	testx.NoErr(t, err)
+	testx.Equal(t, got, want)
+	again, err := s.seal(want)
+	testx.NoErr(t, err)
+	if again == value {
+		t.Error("two cookies of one session are the same: the nonce is used twice")
+	}
+	for i := range value { // no byte of it may be changed
+		changed := []byte(value)
+		changed[i] ^= 1
+		if _, err := s.open(string(changed)); err == nil {
+			t.Fatalf("a cookie changed at byte %d is taken", i)
+		}
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	s, err := newSealer(make([]byte, 32))
+	testx.NoErr(f, err)
+	value, err := s.seal(session{Token: "t"})
+	testx.NoErr(f, err)
+	f.Add(value)
+	f.Add("")
+	f.Fuzz(func(t *testing.T, in string) {
+		if got, err := s.open(in); err == nil && got.Token != "t" {
+			t.Errorf("%q is taken for a session", in)
+		}
+	})
+}
+
+func TestSessionEnds(t *testing.T) {
+	t.Parallel()
+	s := newService(t, nil)
+	now := time.Unix(1_900_000_000, 0)
+	s.clock = clock.Func(func() time.Time { return now })
+	value, err := s.sealer.seal(session{Token: "t", Expires: now.Add(time.Second)})
+	testx.NoErr(t, err)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.AddCookie(&http.Cookie{Name: sessionCookie, Value: value})
+	_, err = s.sessionOf(r)
+	testx.NoErr(t, err)
+	now = now.Add(time.Second)
+	_, err = s.sessionOf(r)
+	testx.Equal(t, errors.Is(err, errNoSession), true)
+}
+
+// TestHub holds that a stream that was away gets what it missed, and is told
+// when some of it is kept no more.
+func TestHub(t *testing.T) {
+	t.Parallel()
+	h := newHub()
+	st := &stream{wake: make(chan struct{}, 1), wants: func(e event) bool { return e.ProjectID == "mine" }}
+	first := h.open(st)
+	testx.Equal(t, first, uint64(0))
+	for i := range 10 {
+		h.add(event{ID: string(rune('a' + i)), ProjectID: map[bool]string{true: "mine", false: "theirs"}[i%2 == 0]})
+	}
+	<-st.wake
+	events, last, missed := h.after(4, st)
+	testx.Equal(t, []any{len(events), events[0].ID, last, missed}, []any{3, "e", uint64(10), false})
+	events, last, missed = h.after(last, st)
+	testx.Equal(t, []any{len(events), last, missed}, []any{0, uint64(10), false})
+	_, _, missed = h.after(99, st) // of a process before this one
+	testx.Equal(t, missed, true)
+	for range 2 * kept {
+		h.add(event{ProjectID: "mine"})
+	}
+	_, _, missed = h.after(10, st)
+	testx.Equal(t, missed, true)
+	if n := len(h.ring); n > kept {
+		t.Errorf("%d events are kept", n)
+	}
+	h.close(st)
+	testx.Equal(t, len(h.streams), 0)
+}
+
+func TestEventOf(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		kind, payload string
+		want          event
+		ok            bool
+	}{
+		{"compute.instance.create.end", `{"instance_id": "s1", "display_name": "web", "tenant_id": "p", "state": "active", "state_description": ""}`,
+			event{Topic: "server", ID: "s1", Name: "web", ProjectID: "p", Status: "active"}, true},
+		{"port.update.end", `{"port": {"id": "p1", "project_id": "p", "status": "ACTIVE", "device_id": "s1"}}`,
+			event{Topic: "port", ID: "p1", ProjectID: "p", Status: "ACTIVE", ServerID: "s1"}, true},
+		{"network.delete.end", `{"network": {"id": "n1", "project_id": "p"}}`, event{Topic: "network", ID: "n1", ProjectID: "p", Gone: true}, true},
+		{"router.interface.create", `{"router_interface": {"id": "r1", "tenant_id": "p"}}`, event{Topic: "router", ID: "r1", ProjectID: "p"}, true},
+		{"volume.create.end", `{"volume_id": "v1", "tenant_id": "p", "status": "available"}`, event{Topic: "volume", ID: "v1", ProjectID: "p", Status: "available"}, true},
+		{"something.else", `{}`, event{}, false},
+		{"volume.create.end", `[]`, event{}, false},
+		{"volume.create.end", `{"volume_id": 1}`, event{}, false},
+	} {
+		e, ok := eventOf(rpc.Notification{EventType: tc.kind, Payload: json.RawMessage(tc.payload)})
+		testx.Equal(t, ok, tc.ok)
+		if ok {
+			tc.want.Type = tc.kind
+			testx.Equal(t, e.Topic+e.ID+e.Name+e.ProjectID+e.Status+e.ServerID, tc.want.Topic+tc.want.ID+tc.want.Name+tc.want.ProjectID+tc.want.Status+tc.want.ServerID)
+			testx.Equal(t, e.Gone, tc.want.Gone)
+		}
+	}
+}
+
+func FuzzEventOf(f *testing.F) {
+	f.Add("port.create.end", `{"port": {"id": "x"}}`)
+	f.Fuzz(func(_ *testing.T, kind, payload string) {
+		eventOf(rpc.Notification{EventType: kind, Payload: json.RawMessage(payload)})
+	})
+}
+
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	get := func(s *Service, path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w
+	}
+	plain := newService(t, fstest.MapFS{".keep": {}})
+	w := get(plain, "/servers")
+	testx.Equal(t, w.Code, http.StatusOK)
+	testx.Equal(t, strings.Contains(w.Body.String(), "make ui"), true)
+
+	full := newService(t, fstest.MapFS{"index.html": {Data: []byte("front")}, "assets/a-123.js": {Data: []byte("js")}})
+	for path, want := range map[string]string{"/": "front", "/servers/1": "front", "/index.html": "front", "/assets/a-123.js": "js", "/../../etc/passwd": "front"} {
+		w := get(full, path)
+		testx.Equal(t, []any{path, w.Code, w.Body.String()}, []any{path, http.StatusOK, want})
+		testx.Equal(t, strings.Contains(w.Header().Get("Content-Security-Policy"), "default-src 'none'"), true)
+	}
+	testx.Equal(t, get(full, "/assets/gone.js").Code, http.StatusNotFound)
+	testx.Equal(t, strings.Contains(get(full, "/assets/a-123.js").Header().Get("Cache-Control"), "immutable"), true)
+}
+
+// TestFill holds that what a request says cannot leave its place in a path.
+func TestFill(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]bool{"8e6591e8-0003-4384-a749-e2b499493066": true, "default": true, "..": false, "a/b": false, "a?b": false, "": false, strings.Repeat("a", 65): false} {
+		testx.Equal(t, anID.MatchString(id), want)
+	}
+}

@@ -1,0 +1,22 @@
+// Package dashboard is the cloud's web page: what Skyline and Horizon are to
+// OpenStack. It is a client of the other components like any other, and has
+// no state of its own:
+//
+//	service.go   the routes
+//	session.go   who is signed in: tokens sealed into an HttpOnly cookie
+//	signin.go    sign in and out, choose a scope
+//	guard.go     what every request must pass: origin, size, session
+//	relay.go     /dashboard/api/SERVICE/…, the components' own APIs in the
+//	             session's name
+//	can.go       which policy rules allow the session something, in one call
+//	pages.go     one request a page: several lists joined
+//	events.go    what changes in the cloud, pushed: one stream a browser tab
+//	ui.go        the front end's files (../web), or a small page without them
+//
+// # Safety
+//
+// The token never reaches the browser's scripts: it lives in a cookie that is
+// sealed (AES-256-GCM), HttpOnly and SameSite=Strict. A request that changes
+// something must come from a page of the same origin, shown by the Origin
+// header, and carry the header X-Nubo-Dashboard, which no form can send.
+package dashboard

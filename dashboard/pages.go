@@ -1,0 +1,208 @@
+package dashboard
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+	"golang.org/x/sync/errgroup"
+
+	"nubo/internal/auth"
+	"nubo/sdk/rest"
+)
+
+// part is one of the answers a page is made of.
+type part struct {
+	// name is the part's key in the answer.
+	name string
+	// service and path are what is asked. In the path {id} is the request's
+	// ?id=, {project} the session's project, {user} its user, and {list} the
+	// request's paging and filters.
+	service, path string
+	// main is the part without which there is no page: its error is the page's.
+	main bool
+}
+
+// all bounds the lists that only give things their names.
+const all = "limit=1000"
+
+// pages are the front end's pages by what each needs, so that a page is one
+// request. What it joins the browser joins.
+var pages = map[string][]part{
+	"overview": {
+		{"limits", "compute", "/limits", true},
+		{"volume_limits", "volume", "/limits", false},
+		{"network_quota", "network", "/quotas/{project}/details", false},
+		{"servers", "compute", "/servers/detail?limit=10&sort_key=created_at&sort_dir=desc", false},
+		{"networks", "network", "/networks?" + all, false},
+		{"routers", "network", "/routers?" + all, false},
+		{"images", "image", "/v2/images?limit=20", false},
+	},
+	"servers": {
+		{"servers", "compute", "/servers/detail?{list}", true},
+		{"images", "image", "/v2/images?" + all, false},
+	},
+	"server": {
+		{"server", "compute", "/servers/{id}", true},
+		{"actions", "compute", "/servers/{id}/os-instance-actions", false},
+		{"attachments", "compute", "/servers/{id}/os-volume_attachments", false},
+		{"security_groups", "network", "/security-groups?" + all, false},
+		{"ports", "network", "/ports?device_id={id}", false},
+		{"networks", "network", "/networks?" + all, false},
+		{"floatingips", "network", "/floatingips?" + all, false},
+		{"volumes", "volume", "/volumes/detail?" + all, false},
+		{"images", "image", "/v2/images?" + all, false},
+	},
+	"server-new": {
+		{"images", "image", "/v2/images?" + all, true},
+		{"flavors", "compute", "/flavors/detail?" + all, false},
+		{"networks", "network", "/networks?" + all, false},
+		{"subnets", "network", "/subnets?" + all, false},
+		{"security_groups", "network", "/security-groups?" + all, false},
+		{"keypairs", "compute", "/os-keypairs?" + all, false},
+		{"zones", "compute", "/os-availability-zone", false},
+		{"volumes", "volume", "/volumes/detail?status=available&" + all, false},
+		{"limits", "compute", "/limits", false},
+	},
+	"volumes": {
+		{"volumes", "volume", "/volumes/detail?{list}", true},
+		{"types", "volume", "/types", false},
+		{"servers", "compute", "/servers?" + all, false},
+		{"limits", "volume", "/limits", false},
+	},
+	"networks": {
+		{"networks", "network", "/networks?{list}", true},
+		{"subnets", "network", "/subnets?" + all, false},
+	},
+	"network": {
+		{"network", "network", "/networks/{id}", true},
+		{"subnets", "network", "/subnets?network_id={id}", false},
+		{"ports", "network", "/ports?network_id={id}", false},
+	},
+	"routers": {
+		{"routers", "network", "/routers?{list}", true},
+		{"networks", "network", "/networks?" + all, false},
+		{"subnets", "network", "/subnets?" + all, false},
+		{"ports", "network", "/ports?device_owner=network:router_interface&" + all, false},
+	},
+	"floating-ips": {
+		{"floatingips", "network", "/floatingips?{list}", true},
+		{"networks", "network", "/networks?" + all, false},
+		{"ports", "network", "/ports?" + all, false},
+		{"servers", "compute", "/servers?" + all, false},
+	},
+	"topology": {
+		{"networks", "network", "/networks?" + all, true},
+		{"subnets", "network", "/subnets?" + all, false},
+		{"routers", "network", "/routers?" + all, false},
+		{"ports", "network", "/ports?" + all, false},
+		{"servers", "compute", "/servers/detail?" + all, false},
+	},
+	"admin-overview": {
+		{"compute_services", "compute", "/os-services", true},
+		{"volume_services", "volume", "/os-services", false},
+		{"agents", "network", "/agents", false},
+		{"hypervisors", "compute", "/os-hypervisors/detail", false},
+		{"projects", "identity", "/projects", false},
+	},
+	"aggregates": {
+		{"aggregates", "compute", "/os-aggregates", true},
+		{"zones", "compute", "/os-availability-zone/detail", false},
+		{"hypervisors", "compute", "/os-hypervisors", false},
+	},
+	"project": {
+		{"project", "identity", "/projects/{id}", true},
+		{"assignments", "identity", "/role_assignments?scope.project.id={id}&include_names", false},
+		{"users", "identity", "/users", false},
+		{"roles", "identity", "/roles", false},
+		{"compute_quota", "compute", "/os-quota-sets/{id}", false},
+		{"volume_quota", "volume", "/os-quota-sets/{id}", false},
+		{"network_quota", "network", "/quotas/{id}", false},
+	},
+}
+
+// listed are the query keys a list is paged and filtered by.
+var listed = []string{"limit", "marker", "sort_key", "sort_dir", "sort", "name", "status", "all_tenants", "host", "project_id", "visibility"}
+
+// anID is what may stand for {id}.
+var anID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+
+// page answers /dashboard/pages/NAME: an object with a key a part, and under
+// errors why a part is missing.
+func (s *Service) page(w http.ResponseWriter, r *http.Request) error {
+	parts, ok := pages[chi.URLParam(r, "page")]
+	if !ok {
+		return refuse(http.StatusNotFound, "There is no such page.")
+	}
+	v := current(r)
+	c, err := s.caller(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	q := r.URL.Query()
+	if needsID(parts) && !anID.MatchString(q.Get("id")) {
+		return refuse(http.StatusBadRequest, "The page needs an id.")
+	}
+	answers, failures := make([]json.RawMessage, len(parts)), make([]*problem, len(parts))
+	g, ctx := errgroup.WithContext(r.Context())
+	for i, p := range parts {
+		if _, known := s.services[p.service]; !known {
+			failures[i] = refuse(http.StatusNotFound, "The cloud has no such service.")
+			continue
+		}
+		g.Go(func() error {
+			var err error
+			answers[i], err = s.ask(ctx, v, p.service, fill(p.path, q, c))
+			var e *rest.Error
+			if err == nil || p.main || !errors.As(err, &e) {
+				return err
+			}
+			failures[i] = &problem{e.Status, e.Message, e.RequestID}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	out := map[string]any{}
+	missing := map[string]*problem{}
+	for i, p := range parts {
+		if failures[i] != nil {
+			missing[p.name] = failures[i]
+		} else {
+			out[p.name] = answers[i]
+		}
+	}
+	out["errors"] = missing
+	writeJSON(w, http.StatusOK, out)
+	return nil
+}
+
+func needsID(parts []part) bool {
+	return slices.ContainsFunc(parts, func(p part) bool { return strings.Contains(p.path, "{id}") })
+}
+
+func (s *Service) ask(ctx context.Context, v session, service, path string) (json.RawMessage, error) {
+	var out json.RawMessage
+	err := s.client(service, v.Token).Get(ctx, path, &out)
+	return out, err
+}
+
+// fill puts the request's values into a path.
+func fill(path string, q url.Values, c *auth.Context) string {
+	list := url.Values{}
+	for _, key := range listed {
+		if values, ok := q[key]; ok {
+			list[key] = values
+		}
+	}
+	return strings.NewReplacer(
+		"{id}", url.PathEscape(q.Get("id")), "{project}", url.PathEscape(c.ProjectID), "{user}", url.PathEscape(c.UserID), "{list}", list.Encode(),
+	).Replace(path)
+}
