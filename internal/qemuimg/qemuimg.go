@@ -18,11 +18,12 @@ import (
 	"nubo/internal/fault"
 )
 
-// The limits of one child: address space in bytes, and for the inspection of
-// an image also seconds of CPU.
+// The limits of one child: address space in bytes, and for work on what users
+// made also seconds of CPU.
 const (
 	memoryLimit     = 1 << 30
 	inspectCPULimit = 30
+	convertCPULimit = 3600
 )
 
 // Info is what qemu-img knows of an image.
@@ -36,7 +37,7 @@ type Info struct {
 
 // Inspect reads an image's header.
 func Inspect(ctx context.Context, path, format string) (Info, error) {
-	out, err := run(ctx, inspectCPULimit, "info", "--force-share", "--output=json", "-f", format, path)
+	out, err := run(ctx, limits{cpuSeconds: inspectCPULimit}, "info", "--force-share", "--output=json", "-f", format, path)
 	if err != nil {
 		return Info{}, err
 	}
@@ -87,35 +88,70 @@ func InspectUntrusted(ctx context.Context, path, format string) (Info, error) {
 
 // Create makes an empty image of size bytes.
 func Create(ctx context.Context, path, format string, size int64) error {
-	_, err := run(ctx, 0, "create", "-q", "-f", format, path, strconv.FormatInt(size, 10))
+	_, err := run(ctx, limits{}, "create", "-q", "-f", format, path, strconv.FormatInt(size, 10))
 	return err
 }
 
 // CreateOverlay makes a qcow2 image of size bytes on top of base.
 func CreateOverlay(ctx context.Context, path, base, baseFormat string, size int64) error {
-	_, err := run(ctx, 0, "create", "-q", "-f", "qcow2", "-F", baseFormat, "-b", base, path, strconv.FormatInt(size, 10))
+	_, err := run(ctx, limits{}, "create", "-q", "-f", "qcow2", "-F", baseFormat, "-b", base, path, strconv.FormatInt(size, 10))
 	return err
 }
 
 // Convert copies an image into a new one of another format. src may be a file
 // or an nbd+unix URI.
 func Convert(ctx context.Context, src, srcFormat, dst, dstFormat string) error {
-	_, err := run(ctx, 0, "convert", "-q", "-f", srcFormat, "-O", dstFormat, src, dst)
+	_, err := run(ctx, limits{}, "convert", "-q", "-f", srcFormat, "-O", dstFormat, src, dst)
+	return err
+}
+
+// ConvertUntrusted is Convert of an image that a user made, and that has been
+// found to stand alone: the child has no network, and no more processor time
+// and file size than an honest image needs. dst is made as large as maxSize at
+// most.
+func ConvertUntrusted(ctx context.Context, src, srcFormat, dst, dstFormat string, maxSize int64) error {
+	info, err := run(ctx, limits{cpuSeconds: inspectCPULimit, alone: true}, "info", "--output=json", "-f", srcFormat, src)
+	if err != nil {
+		return err
+	}
+	found, err := parseInfo(info)
+	switch {
+	case err != nil:
+		return err
+	case found.Backing != "" || found.DataFile != "" || found.Encrypted:
+		return fault.Invalidf("Image is unacceptable: it does not stand alone.")
+	case found.VirtualSize > maxSize:
+		return fault.Invalidf("Image is unacceptable: its disk of %d bytes is over %d.", found.VirtualSize, maxSize)
+	}
+	_, err = run(ctx, limits{cpuSeconds: convertCPULimit, fileSize: maxSize, alone: true}, "convert", "-q", "-f", srcFormat, "-O", dstFormat, src, dst)
 	return err
 }
 
 // Resize grows an image to size bytes.
 func Resize(ctx context.Context, path, format string, size int64) error {
-	_, err := run(ctx, 0, "resize", "-q", "-f", format, path, strconv.FormatInt(size, 10))
+	_, err := run(ctx, limits{}, "resize", "-q", "-f", format, path, strconv.FormatInt(size, 10))
 	return err
 }
 
-func run(ctx context.Context, cpuSeconds int, args ...string) ([]byte, error) {
-	limits := []string{"--as=" + strconv.Itoa(memoryLimit)}
-	if cpuSeconds > 0 {
-		limits = append(limits, "--cpu="+strconv.Itoa(cpuSeconds))
+// limits are those of one child; 0 means none.
+type limits struct {
+	cpuSeconds int
+	fileSize   int64
+	alone      bool // in a network of its own, in which there is nothing
+}
+
+func run(ctx context.Context, l limits, args ...string) ([]byte, error) {
+	flags := []string{"--as=" + strconv.Itoa(memoryLimit)}
+	if l.cpuSeconds > 0 {
+		flags = append(flags, "--cpu="+strconv.Itoa(l.cpuSeconds))
 	}
-	cmd := exec.CommandContext(ctx, "prlimit", append(append(limits, "--", "qemu-img"), args...)...)
+	if l.fileSize > 0 {
+		flags = append(flags, "--fsize="+strconv.FormatInt(l.fileSize, 10), "--core=0")
+	}
+	cmd := exec.CommandContext(ctx, "prlimit", append(append(flags, "--", "qemu-img"), args...)...)
+	if l.alone {
+		isolate(cmd)
+	}
 	cmd.Env = []string{"LC_ALL=C", "PATH=" + searchPath}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
