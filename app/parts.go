@@ -10,6 +10,7 @@ import (
 	"nubo/compute/conductor"
 	"nubo/compute/scheduler"
 	"nubo/image"
+	"nubo/image/driver/s3"
 	"nubo/internal/config"
 	"nubo/network"
 	networkagent "nubo/network/agent"
@@ -49,6 +50,7 @@ type fileConfig struct {
 // parts are the components' own configuration.
 type parts struct {
 	image     image.Config
+	s3        s3.Config
 	placement placement.Config
 	compute   compute.Config
 	conductor conductor.Config
@@ -65,7 +67,7 @@ type parts struct {
 
 func (p *parts) sections() []config.Section {
 	return append([]config.Section{
-		{Name: "image", Ptr: &p.image}, {Name: "placement", Ptr: &p.placement},
+		{Name: "image", Ptr: &p.image}, {Name: "s3", Ptr: &p.s3}, {Name: "placement", Ptr: &p.placement},
 		{Name: "compute", Ptr: &p.host}, {Name: "compute", Ptr: &p.compute.Default}, {Name: "compute", Ptr: &p.nova}, {Name: "quota", Ptr: &p.compute.Quota}, {Name: "neutron", Ptr: &p.compute.Neutron},
 		{Name: "conductor", Ptr: &p.conductor}, {Name: "scheduler", Ptr: &p.scheduler},
 		{Name: "network_agent", Ptr: &p.netagent}, {Name: "volume", Ptr: &p.volume},
@@ -86,11 +88,12 @@ func (p *parts) complete(s *settings) error {
 	if p.host.Hosts > 1 && p.host.Virt != "simulated" {
 		return usageError{fmt.Errorf("only simulated hosts can be several in one process; real ones run nubo node each")}
 	}
-	if p.image.FilesystemStoreDatadir == "" {
-		p.image.FilesystemStoreDatadir = s.path("images")
-	}
-	if p.file.VolumesDir == "" {
-		p.file.VolumesDir = s.path("volumes")
+	for dir, name := range map[*string]string{
+		&p.image.FilesystemStoreDatadir: "images", &p.image.NodeStagingDir: "staging", &p.image.ImageCacheDir: "image-cache", &p.file.VolumesDir: "volumes",
+	} {
+		if *dir == "" {
+			*dir = s.path(name)
+		}
 	}
 	if p.netagent.TunnelIP == "" {
 		if a, err := netip.ParseAddr(s.def.Listen); err == nil && !a.IsUnspecified() && !a.IsLoopback() {

@@ -1,5 +1,7 @@
 package app
 
+import "strings"
+
 // bodies are acceptable bodies of all operations that read one, by their
 // key, with as many of the known attributes as go together: what is wrong
 // with a request must be what the test made wrong.
@@ -16,7 +18,8 @@ func (s *seed) bodies() map[string]any {
 // bodiless are the operations by POST, PUT or PATCH that read no body.
 func bodiless(o operation) bool {
 	switch o.key() {
-	case "image PUT /images/{image_id}/file", "image PUT /images/{image_id}/tags/{tag}",
+	case "image PUT /images/{image_id}/file", "image PUT /images/{image_id}/stage", "image PUT /images/{image_id}/tags/{tag}",
+		"image POST /cache/clean", "image POST /cache/prune", "image PUT /cache/{image_id}", "image POST /metadefs/namespaces/{namespace_name}/tags/{tag_name}",
 		"image POST /images/{image_id}/actions/deactivate", "image POST /images/{image_id}/actions/reactivate",
 		"compute PUT /servers/{server_id}/tags/{tag}", "identity PUT /groups/{group_id}/users/{user_id}",
 		"identity PUT /roles/{prior_id}/implies/{implied_id}", "placement PUT /resource_classes/{name}", "placement PUT /traits/{name}":
@@ -59,7 +62,33 @@ func (s *seed) identityBodies() map[string]any {
 }
 
 func (s *seed) imageBodies() map[string]any {
+	const ns = "/metadefs/namespaces/{namespace_name}"
+	property := obj{"name": "new", "title": "text", "description": "text", "type": "integer", "minimum": 1, "maximum": 9, "readonly": false, "operators": arr{"<in>"}}
+	object := obj{"name": "new", "description": "text", "required": arr{"p"}, "properties": obj{"p": obj{"title": "text", "type": "string"}}}
+	namespace := obj{
+		"namespace": "new", "display_name": "text", "description": "text", "visibility": "private", "protected": false, "owner": s.aMember.project,
+		"properties": obj{"p": obj{"title": "text", "type": "string"}}, "objects": arr{object}, "tags": arr{obj{"name": "t"}},
+		"resource_type_associations": arr{obj{"name": "OS::New", "prefix": "p_", "properties_target": "text"}},
+	}
 	return map[string]any{
+		"image POST /images/{image_id}/import": obj{
+			"method": obj{"name": "web-download", "uri": "http://192.0.2.1/image"}, "stores": arr{"file"}, "all_stores": false, "all_stores_must_succeed": true,
+		},
+		"image POST /images/{image_id}/locations": obj{
+			"url": "http://192.0.2.1/image", "validation_data": obj{"os_hash_algo": "sha512", "os_hash_value": strings.Repeat("0", 128)},
+		},
+		"image POST /tasks": obj{"type": "import", "input": obj{
+			"import_from": "http://192.0.2.1/image", "import_from_format": "raw", "image_properties": obj{"disk_format": "raw", "container_format": "bare"},
+		}},
+		"image POST /metadefs/namespaces":                 namespace,
+		"image PUT " + ns:                                 namespace,
+		"image POST " + ns + "/objects":                   object,
+		"image PUT " + ns + "/objects/{object_name}":      object,
+		"image POST " + ns + "/properties":                property,
+		"image PUT " + ns + "/properties/{property_name}": property,
+		"image POST " + ns + "/tags":                      obj{"tags": arr{obj{"name": "new"}}},
+		"image PUT " + ns + "/tags/{tag_name}":            obj{"name": "new"},
+		"image POST " + ns + "/resource_types":            obj{"name": "OS::New", "prefix": "p_", "properties_target": "text"},
 		"image POST /images": obj{
 			"name": "new", "disk_format": "raw", "container_format": "bare", "visibility": "private", "tags": arr{"t"}, "min_disk": 1, "min_ram": 1,
 			"protected": false, "os_hidden": false, "property": "text",

@@ -54,6 +54,7 @@ func testCloud(t *testing.T, database string) *testbed {
 	set, err := loadWith("", map[string]string{
 		"database.url":     database,
 		"DEFAULT.data_dir": dir, "DEFAULT.host": "sim0", "DEFAULT.port_offset": fmt.Sprint(freeOffset(t)), "compute.virt": "simulated",
+		"image.image_cache_max_size": "64MiB",
 	})
 	testx.NoErr(t, err)
 	sec, _, err := ensureSecrets(filepath.Join(dir, "secrets.json"), "")

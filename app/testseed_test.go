@@ -184,7 +184,31 @@ func (s *seed) seedImage() {
 		s.Fatalf("upload: %s", r)
 	}
 	s.must(s.aMember, "image", "POST", "/v2/images/"+image+"/members", obj{"member": s.nobody})
-	s.values["image {image_id}"], s.values["image {member_id}"], s.values["image {tag}"] = image, s.nobody, tag
+	for name, v := range map[string]string{
+		"image_id": image, "member_id": s.nobody, "tag": tag, "store_id": "file", "namespace_name": "seedspace", "object_name": "seedobject",
+		"property_name": "seedproperty", "tag_name": tag, "name": "OS::Seed",
+	} {
+		s.values["image {"+name+"}"] = v
+	}
+	s.must(s.rootA, "image", "POST", "/v2/metadefs/namespaces", obj{
+		"namespace": "seedspace", "description": s.secret, "objects": arr{obj{"name": "seedobject", "description": s.secret}}, "tags": arr{obj{"name": tag}},
+		"properties": obj{"seedproperty": obj{"title": s.secret, "type": "string"}}, "resource_type_associations": arr{obj{"name": "OS::Seed"}},
+	})
+	s.seedImport()
+}
+
+// seedImport makes a task, which ends before the test begins.
+func (s *seed) seedImport() {
+	path := "/v2/images/" + s.id(s.aMember, "image", "/v2/images", obj{"name": s.secret, "disk_format": "raw", "container_format": "bare"}, "id")
+	r := s.do(call{who: s.aMember, service: "image", method: "PUT", path: path + "/stage", body: []byte(s.secret), header: map[string]string{"Content-Type": "application/octet-stream"}})
+	if r.status != http.StatusNoContent {
+		s.Fatalf("stage: %s", r)
+	}
+	s.must(s.aMember, "image", "POST", path+"/import", obj{"method": obj{"name": "glance-direct"}})
+	s.await(s.aMember, "image", path+"/tasks", func(d doc) bool {
+		s.values["image {task_id}"] = d.text("tasks/0/id")
+		return d.text("tasks/0/status") == "success"
+	})
 }
 
 func (s *seed) seedVolume() {

@@ -16,45 +16,57 @@ import (
 	"nubo/internal/fault"
 )
 
-// copyBuffer is the size of each of the two buffers of an upload.
+// copyBuffer is the size of each of the buffers of an upload.
 const copyBuffer = 512 << 10
 
-// Upload stores an image's bytes. The image is active, with its checksums,
-// when they are durable; anything else leaves it queued, and no byte behind.
-func (s *Images) Upload(ctx context.Context, id string, body io.Reader) error {
+// Upload stores an image's bytes, in the named store or the default one; size
+// is how many are announced, -1 if that is not known. The image is active,
+// with its checksums, when they are durable; anything else leaves it queued,
+// and no byte behind.
+func (s *Images) Upload(ctx context.Context, id, store string, body io.Reader, size int64) error {
+	b, err := s.writable(store)
+	if err != nil {
+		return err
+	}
 	i, err := s.claim(ctx, id)
 	if err != nil {
 		return err
 	}
-	stored, err := s.receive(i, body)
+	stored, err := s.receive(ctx, i, b, body, size)
 	// The caller may be gone: what follows must happen all the same.
 	ctx = auth.Admin(context.WithoutCancel(ctx))
 	if err == nil {
-		err = s.finish(ctx, i)
+		err = s.finish(ctx, i, StatusSaving)
 	}
 	if err == nil {
 		return nil
 	}
 	if stored {
-		err = errors.Join(err, s.data.Delete(id))
+		err = errors.Join(err, s.unplace(ctx, i.Locations[0]))
 	}
-	if again := s.requeue(ctx, id); again != nil {
-		s.log.ErrorContext(ctx, "image stays in saving until the next start", "image", id, "error", again.Error())
-	}
+	s.giveBack(ctx, id)
 	return err
 }
 
 // finish makes the image active with what its bytes are. Whatever else was
 // changed of it during the upload stays.
-func (s *Images) finish(ctx context.Context, up *Image) error {
-	err := s.store.InTx(ctx, func(ctx context.Context) error {
+func (s *Images) finish(ctx context.Context, up *Image, from string) error {
+	limits, err := s.limits(ctx, up.Owner)
+	if err != nil {
+		return err
+	}
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		i, err := s.store.Image(ctx, up.ID)
 		if err != nil {
 			return err
 		}
-		i.Status, i.UpdatedAt = StatusActive, s.clock.Now()
-		i.Size, i.VirtualSize, i.Checksum, i.HashValue = up.Size, up.VirtualSize, up.Checksum, up.HashValue
-		return s.store.UpdateImage(ctx, i, StatusSaving)
+		if err := s.within(ctx, limits, i.Owner, SizeTotal, up.Size*int64(len(up.Locations))); err != nil {
+			return err
+		}
+		i.Status, i.UpdatedAt, i.Staged, i.Locations = StatusActive, s.clock.Now(), 0, up.Locations
+		i.Size, i.VirtualSize, i.Checksum, i.HashValue, i.DiskFormat = up.Size, up.VirtualSize, up.Checksum, up.HashValue, up.DiskFormat
+		i.Properties = imported(i.Properties, up.Properties)
+		return s.store.UpdateImage(ctx, i, from)
 	})
 	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict) {
 		return fault.New(fault.Gone, "Image %s could not be found after upload. The image may have been deleted during the upload, "+
@@ -65,7 +77,19 @@ func (s *Images) finish(ctx context.Context, up *Image) error {
 
 // claim makes the image this upload's.
 func (s *Images) claim(ctx context.Context, id string) (*Image, error) {
-	var i *Image
+	return s.take(ctx, id, StatusSaving, "Image status transition from %s to saving is not allowed")
+}
+
+// take moves a queued image on to where bytes come in.
+func (s *Images) take(ctx context.Context, id, to, refusal string) (*Image, error) {
+	i, err := s.store.Image(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	limits, err := s.limits(ctx, i.Owner)
+	if err != nil {
+		return nil, err
+	}
 	return i, s.store.InTx(ctx, func(ctx context.Context) (err error) {
 		if i, err = s.store.Image(ctx, id); err != nil {
 			return err
@@ -73,45 +97,83 @@ func (s *Images) claim(ctx context.Context, id string) (*Image, error) {
 		if i.DiskFormat == "" || i.ContainerFormat == "" {
 			return fault.Invalidf("Properties disk_format, container_format must be set prior to saving data.")
 		}
+		if err := s.within(ctx, limits, i.Owner, CountUploading, 1); err != nil {
+			return err
+		}
 		was := i.Status
-		i.Status, i.UpdatedAt = StatusSaving, s.clock.Now()
+		i.Status, i.UpdatedAt = to, s.clock.Now()
 		err = s.store.UpdateImage(ctx, i, StatusQueued)
 		if fault.Is(err, fault.Conflict) {
-			return fault.Conflictf("Image status transition from %s to saving is not allowed", was)
+			return fault.Conflictf(refusal, was)
 		}
 		return err
 	})
 }
 
-// receive writes the bytes and, when they are durable, notes in i what they
-// are. stored reports that they are there to be read.
-func (s *Images) receive(i *Image, body io.Reader) (stored bool, err error) {
-	up, err := s.data.Create(i.ID)
+// receive writes the bytes and, when they are durable, notes in i what and
+// where they are. stored reports that they are there to be read.
+func (s *Images) receive(ctx context.Context, i *Image, b Backend, body io.Reader, size int64) (stored bool, err error) {
+	limit, err := s.room(ctx, i.Owner, SizeTotal, size)
+	if err != nil {
+		return false, err
+	}
+	ref := NewRef(i.ID)
+	up, err := b.Data.Create(ctx, ref)
 	if err != nil {
 		return false, err
 	}
 	defer up.Abort() //nolint:errcheck // what is left goes at the next start
-	sum, hash, look := md5.New(), sha512.New(), &inspect.Inspector{}
-	limit := int64(s.cfg.ImageSizeCap)
-	n, readErr, writeErr := spread(io.LimitReader(body, limit+1), up, sum, hash, look)
-	switch {
-	case writeErr != nil:
-		return false, fmt.Errorf("write image %s: %w", i.ID, writeErr)
-	case readErr != nil:
-		return false, fault.Invalidf("The upload of image %s was cut short.", i.ID).WithCause(readErr)
-	case n > limit:
-		return false, fault.New(fault.TooLarge, "The incoming image is too large: it is over %s.", s.cfg.ImageSizeCap)
+	d, err := s.digest(ctx, body, limit, up)
+	if err != nil {
+		return false, err
 	}
-	found := look.Result()
-	if err := found.Check(i.DiskFormat); err != nil {
-		return false, fault.New(fault.UnsupportedType, "%s", err)
+	if err := d.describe(i); err != nil {
+		return false, err
 	}
 	if err := up.Commit(); err != nil {
 		return false, fmt.Errorf("keep image %s: %w", i.ID, err)
 	}
-	i.Size, i.VirtualSize = n, found.VirtualSize
-	i.Checksum, i.HashValue = hex.EncodeToString(sum.Sum(nil)), hex.EncodeToString(hash.Sum(nil))
+	i.Locations = []Location{{b.ID, ref}}
 	return true, nil
+}
+
+// digest is what is known of bytes that have passed.
+type digest struct {
+	size      int64
+	md5, hash string
+	found     inspect.Result
+}
+
+// digest copies body to a writer, if there is one, and tells what it was.
+// More than limit bytes are refused.
+func (s *Images) digest(ctx context.Context, body io.Reader, limit int64, to io.Writer) (*digest, error) {
+	sum, hash, look := md5.New(), sha512.New(), &inspect.Inspector{}
+	writers := []io.Writer{sum, hash, look}
+	if to != nil {
+		writers = append(writers, to)
+	}
+	n, readErr, writeErr := spread(io.LimitReader(bounded{ctx, body}, limit+1), writers...)
+	switch {
+	case writeErr != nil:
+		return nil, fmt.Errorf("write the image: %w", writeErr)
+	case readErr != nil:
+		return nil, fault.Invalidf("The upload of the image was cut short.").WithCause(readErr)
+	case n > limit && limit < int64(s.cfg.ImageSizeCap):
+		return nil, fault.New(fault.OverQuota, "The incoming image is too large: it passes the project's quota.")
+	case n > limit:
+		return nil, fault.New(fault.TooLarge, "The incoming image is too large: it is over %s.", s.cfg.ImageSizeCap)
+	}
+	return &digest{n, hex.EncodeToString(sum.Sum(nil)), hex.EncodeToString(hash.Sum(nil)), look.Result()}, nil
+}
+
+// describe notes in i what its bytes are, and refuses those that are not
+// what its disk format says.
+func (d *digest) describe(i *Image) error {
+	if err := d.found.Check(i.DiskFormat); err != nil {
+		return fault.New(fault.UnsupportedType, "%s", err)
+	}
+	i.Size, i.VirtualSize, i.Checksum, i.HashValue = d.size, d.found.VirtualSize, d.md5, d.hash
+	return nil
 }
 
 // requeue puts an image back to where an upload may begin.
@@ -121,13 +183,21 @@ func (s *Images) requeue(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		i.Status, i.Size, i.VirtualSize, i.Checksum, i.HashValue = StatusQueued, 0, 0, "", ""
-		return s.store.UpdateImage(ctx, i, StatusSaving)
+		i.Status, i.Size, i.VirtualSize, i.Checksum, i.HashValue, i.Staged = StatusQueued, 0, 0, "", "", 0
+		i.Properties = imported(i.Properties, nil)
+		return s.store.UpdateImage(ctx, i, StatusSaving, StatusUploading, StatusImporting)
 	})
 	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict) {
 		return nil // deleted meanwhile
 	}
 	return err
+}
+
+// giveBack is requeue when something has failed already.
+func (s *Images) giveBack(ctx context.Context, id string) {
+	if err := s.requeue(ctx, id); err != nil {
+		s.log.ErrorContext(ctx, "image stays as it is until the next start", "image", id, "error", err.Error())
+	}
 }
 
 // spread copies src to every writer. While they take one buffer, each on its
@@ -161,6 +231,20 @@ func spread(src io.Reader, writers ...io.Writer) (n int64, readErr, writeErr err
 	}
 }
 
+// bounded is a reader that ends with its context: files know of none.
+type bounded struct {
+	ctx context.Context
+	io.Reader
+}
+
+// Read implements io.Reader.
+func (r bounded) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
+}
+
 // fill reads until the buffer is full. Unlike io.ReadFull it tells the end of
 // the body from its having been cut.
 func fill(src io.Reader, b []byte) (n int, err error) {
@@ -181,9 +265,12 @@ func (s *Images) Download(ctx context.Context, id string) (*Image, io.ReadSeekCl
 	if i.Status == StatusDeactivated && !auth.From(ctx).IsAdmin {
 		return nil, nil, fault.Forbiddenf("The requested image has been deactivated. Image data download is forbidden.")
 	}
-	if i.Status != StatusActive && i.Status != StatusDeactivated {
+	if !i.HasData() {
 		return i, nil, nil
 	}
-	body, err := s.data.Open(id)
+	body, err := s.open(ctx, i)
+	if err == nil {
+		s.want(id)
+	}
 	return i, body, err
 }

@@ -3,6 +3,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -75,16 +76,19 @@ func nullable[T comparable](v T) any {
 	return v
 }
 
-func view(i *image.Image) object {
+// view shows an image, of its properties those that the caller may read.
+func (h *handler) view(ctx context.Context, i *image.Image) object {
 	v := object{}
+	caller := auth.From(ctx)
 	for k, value := range i.Properties {
-		v[k] = value
+		if strings.HasPrefix(k, "os_glance_") || h.svc.Protections.Allows(caller, image.PropertyRead, k) {
+			v[k] = value
+		}
 	}
 	tags := i.Tags
 	if tags == nil {
 		tags = []string{}
 	}
-	has := i.Status == image.StatusActive || i.Status == image.StatusDeactivated
 	maps.Copy(v, object{
 		"id": i.ID, "name": nullable(i.Name), "status": i.Status, "visibility": i.Visibility, "owner": nullable(i.Owner),
 		"disk_format": nullable(i.DiskFormat), "container_format": nullable(i.ContainerFormat), "min_disk": i.MinDisk, "min_ram": i.MinRAM,
@@ -93,8 +97,8 @@ func view(i *image.Image) object {
 		"size": nil, "virtual_size": nullable(i.VirtualSize),
 		"self": "/v2/images/" + i.ID, "file": "/v2/images/" + i.ID + "/file", "schema": "/v2/schemas/image",
 	})
-	if has {
-		v["size"], v["os_hash_algo"], v["stores"] = i.Size, "sha512", "file"
+	if i.HasData() {
+		v["size"], v["os_hash_algo"], v["stores"] = i.Size, "sha512", storesOf(i)
 	}
 	return v
 }
@@ -116,12 +120,4 @@ func answerVersions(w http.ResponseWriter, r *http.Request, status int) error {
 		list = append(list, object{"id": "v2." + minor, "status": "SUPPORTED", "links": links})
 	}
 	return httpx.JSON(w, status, object{"versions": list})
-}
-
-func (h *handler) importInfo(w http.ResponseWriter, _ *http.Request) error {
-	return httpx.JSON(w, http.StatusOK, object{"import-methods": object{"description": "Import methods available.", "type": "array", "value": []string{}}})
-}
-
-func (h *handler) storesInfo(w http.ResponseWriter, _ *http.Request) error {
-	return httpx.JSON(w, http.StatusOK, object{"stores": []object{{"id": "file", "default": "true", "description": "Files of this cloud"}}})
 }

@@ -18,12 +18,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
 	"nubo/image"
 	"nubo/image/api"
 	"nubo/image/driver/file"
+	"nubo/image/driver/web"
 	"nubo/image/store"
 	"nubo/internal/auth"
 	"nubo/internal/clock"
@@ -31,6 +33,7 @@ import (
 	"nubo/internal/db/dbtest"
 	"nubo/internal/fault"
 	"nubo/internal/policy"
+	"nubo/internal/qemuimg"
 	"nubo/internal/testx"
 )
 
@@ -63,19 +66,40 @@ type client struct {
 	svc   *image.Images
 	dir   string // of the images' bytes
 	token string
+
+	staging string // of the bytes that are to be imported
 }
 
 func newClient(t testing.TB, d *db.DB) *client {
 	t.Helper()
-	dir := t.TempDir()
+	return newClientWith(t, d, nil)
+}
+
+// newClientWith lets a test change what the service works with.
+func newClientWith(t testing.TB, d *db.DB, change func(cfg *image.Config, deps *image.Deps)) *client {
+	t.Helper()
+	dir, staging := t.TempDir(), t.TempDir()
 	data, err := file.New(dir)
 	testx.NoErr(t, err)
-	svc := image.New(image.Config{ImageSizeCap: sizeCap}, store.New(d), data, clock.System, slog.New(slog.DiscardHandler))
+	staged, err := file.New(staging)
+	testx.NoErr(t, err)
+	cfg := image.Config{
+		ImageSizeCap: sizeCap, EnabledImportMethods: []string{"glance-direct", "web-download", "copy-image"}, TaskTimeToLive: time.Hour, ConversionTimeout: time.Minute,
+		ImageSizeTotal: -1, ImageStageTotal: -1, ImageCountTotal: -1, ImageCountUploading: -1, ImportWorkers: 2,
+	}
+	deps := image.Deps{
+		Store: store.New(d), Backends: []image.Backend{{ID: "file", Type: "file", Data: data}}, Staging: staged, Web: web.New(web.Config{}),
+		Convert: qemuimg.ConvertUntrusted, Clock: clock.System, Log: slog.New(slog.DiscardHandler),
+	}
+	if change != nil {
+		change(&cfg, &deps)
+	}
+	svc := image.New(cfg, deps)
 	rules, err := policy.NewEnforcer("image", api.Rules())
 	testx.NoErr(t, err)
 	h, err := api.New(svc, authenticator{}, rules, slog.New(slog.DiscardHandler)).Handler()
 	testx.NoErr(t, err)
-	return &client{t: t, h: h, svc: svc, dir: dir, token: "member"}
+	return &client{t: t, h: h, svc: svc, dir: dir, staging: staging, token: "member"}
 }
 
 // each runs a test on every database there is.
@@ -143,13 +167,20 @@ func (c *client) upload(path string, data []byte) answer {
 }
 
 // files are the names in the folder of the bytes.
-func (c *client) files() []string {
+func (c *client) files() []string { return c.names(c.dir) }
+
+// names are those of a folder; of a name with a ref's end only the image's id.
+func (c *client) names(dir string) []string {
 	c.t.Helper()
-	entries, err := os.ReadDir(c.dir)
+	entries, err := os.ReadDir(dir)
 	testx.NoErr(c.t, err)
 	names := []string{}
 	for _, e := range entries {
-		names = append(names, e.Name())
+		name := e.Name()
+		if image.IsRef(name) {
+			name = name[:36]
+		}
+		names = append(names, name)
 	}
 	return names
 }

@@ -1,12 +1,14 @@
 package api
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 
 	"nubo/image"
+	"nubo/internal/auth"
 	"nubo/internal/fault"
 	"nubo/internal/httpx"
 )
@@ -30,6 +32,24 @@ func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) 
 
 func invalid(format string, args ...any) error {
 	return fault.Invalidf("Provided object does not match schema 'image': "+format, args...)
+}
+
+// known are the attributes that are not custom properties and can be set.
+var known = []string{"name", "visibility", "disk_format", "container_format", "min_disk", "min_ram", "protected", "os_hidden", "tags"}
+
+// setAll sets the attributes of a new image.
+func (h *handler) setAll(r *http.Request, i *image.Image, in map[string]any) error {
+	for _, key := range sortedKeys(in) {
+		if !slices.Contains(known, key) && !slices.Contains(readOnly, key) {
+			if err := h.svc.Protections.Check(auth.From(r.Context()), image.PropertyCreate, key); err != nil {
+				return err
+			}
+		}
+		if err := setAttribute(i, key, in[key]); err != nil {
+			return err
+		}
+	}
+	return h.mayBe(r, i)
 }
 
 // setAttribute sets an attribute to a JSON value.
@@ -211,10 +231,11 @@ func parsePatch(r *http.Request) ([]change, error) {
 }
 
 // apply carries one operation out. An admin may also give the image away.
-func (c change) apply(i *image.Image, admin bool) error {
+func (c change) apply(ctx context.Context, i *image.Image, protections *image.Protections) error {
+	caller := auth.From(ctx)
 	key := strings.NewReplacer("~1", "/", "~0", "~").Replace(c.Path[1:])
 	if key == "owner" && c.Op != "remove" {
-		if !admin {
+		if !caller.IsAdmin {
 			return fault.Forbiddenf("Owner can't be updated by non admin.")
 		}
 		return setText(&i.Owner, key, c.Value, nil)
@@ -223,77 +244,30 @@ func (c change) apply(i *image.Image, admin bool) error {
 		return fault.Forbiddenf("Attribute '%s' is read-only.", key)
 	}
 	_, custom := i.Properties[key]
-	known := slices.Contains([]string{"name", "visibility", "disk_format", "container_format", "min_disk", "min_ram", "protected", "os_hidden", "tags"}, key)
+	known := slices.Contains(known, key)
 	switch {
 	case c.Op == "remove" && known:
 		return fault.Forbiddenf("Property %s may not be removed.", key)
 	case c.Op == "remove" && !custom, c.Op == "replace" && !known && !custom:
 		return fault.Conflictf("Property %s does not exist.", key)
-	case c.Op == "remove":
+	case strings.HasPrefix(key, "os_glance"):
+		return fault.Forbiddenf("Attribute '%s' is reserved.", key)
+	}
+	if !known {
+		op := image.PropertyUpdate
+		if c.Op == "remove" {
+			op = image.PropertyDelete
+		} else if !custom {
+			op = image.PropertyCreate
+		}
+		if err := protections.Check(caller, op, key); err != nil {
+			return err
+		}
+	}
+	if c.Op == "remove" {
 		i.Properties = maps.Clone(i.Properties)
 		delete(i.Properties, key)
 		return nil
 	}
 	return setAttribute(i, key, c.Value)
-}
-
-// schema is what /v2/schemas/image says of the attributes.
-func schema() object {
-	text := func(more ...any) object {
-		o := object{"type": []string{"null", "string"}}
-		for n := 0; n+1 < len(more); n += 2 {
-			o[more[n].(string)] = more[n+1]
-		}
-		return o
-	}
-	props := object{
-		"id":   object{"type": "string", "pattern": "^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$"},
-		"name": text("maxLength", maxName), "owner": text("maxLength", maxName), "status": object{"type": "string", "readOnly": true},
-		"visibility":  object{"type": "string", "enum": visibilities},
-		"disk_format": text("enum", image.DiskFormats), "container_format": text("enum", image.ContainerFormats),
-		"min_disk": object{"type": "integer"}, "min_ram": object{"type": "integer"}, "protected": object{"type": "boolean"},
-		"os_hidden": object{"type": "boolean"}, "tags": object{"type": "array", "items": object{"type": "string", "maxLength": maxName}},
-		"checksum": text("readOnly", true), "os_hash_algo": text("readOnly", true), "os_hash_value": text("readOnly", true),
-		"size": object{"type": []string{"null", "integer"}, "readOnly": true}, "virtual_size": object{"type": []string{"null", "integer"}, "readOnly": true},
-		"created_at": object{"type": "string", "readOnly": true}, "updated_at": object{"type": "string", "readOnly": true},
-		"self": object{"type": "string", "readOnly": true}, "file": object{"type": "string", "readOnly": true}, "schema": object{"type": "string", "readOnly": true},
-		"stores": object{"type": "string", "readOnly": true},
-	}
-	return object{
-		"name": "image", "properties": props, "additionalProperties": object{"type": "string"},
-		"links": []object{{"rel": "self", "href": "{self}"}, {"rel": "enclosure", "href": "{file}"}, {"rel": "describedby", "href": "{schema}"}},
-	}
-}
-
-// collection is the schema of a list.
-func collection(name string, item object) object {
-	return object{
-		"name": name, "properties": object{
-			name: object{"type": "array", "items": item}, "first": object{"type": "string"}, "next": object{"type": "string"}, "schema": object{"type": "string"},
-		},
-		"links": []object{{"rel": "first", "href": "{first}"}, {"rel": "next", "href": "{next}"}, {"rel": "describedby", "href": "{schema}"}},
-	}
-}
-
-func memberSchema() object {
-	return object{"name": "member", "properties": object{
-		"image_id": object{"type": "string"}, "member_id": object{"type": "string"}, "created_at": object{"type": "string"},
-		"updated_at": object{"type": "string"}, "status": object{"type": "string", "enum": memberStatuses}, "schema": object{"type": "string"},
-	}}
-}
-
-func (h *handler) imageSchema(w http.ResponseWriter, _ *http.Request) error {
-	return httpx.JSON(w, http.StatusOK, schema())
-}
-
-func (h *handler) imagesSchema(w http.ResponseWriter, _ *http.Request) error {
-	return httpx.JSON(w, http.StatusOK, collection("images", schema()))
-}
-
-func (h *handler) memberSchema(w http.ResponseWriter, _ *http.Request) error {
-	return httpx.JSON(w, http.StatusOK, memberSchema())
-}
-
-func (h *handler) membersSchema(w http.ResponseWriter, _ *http.Request) error {
-	return httpx.JSON(w, http.StatusOK, collection("members", memberSchema()))
 }

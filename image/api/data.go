@@ -10,12 +10,31 @@ import (
 	"nubo/internal/httpx"
 )
 
-func (h *handler) upload(w http.ResponseWriter, r *http.Request) error {
+// octets refuses a body that is not declared as bytes.
+func octets(r *http.Request) error {
 	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	if strings.TrimSpace(media) != "application/octet-stream" {
 		return fault.New(fault.UnsupportedType, "The media type of an image's data is application/octet-stream")
 	}
-	if err := h.svc.Upload(r.Context(), httpx.Param(r, "image_id"), r.Body); err != nil {
+	return nil
+}
+
+func (h *handler) upload(w http.ResponseWriter, r *http.Request) error {
+	if err := octets(r); err != nil {
+		return err
+	}
+	store := r.Header.Get("X-Image-Meta-Store")
+	if err := h.svc.Upload(r.Context(), httpx.Param(r, "image_id"), store, r.Body, r.ContentLength); err != nil {
+		return err
+	}
+	return httpx.NoContent(w, http.StatusNoContent)
+}
+
+func (h *handler) stage(w http.ResponseWriter, r *http.Request) error {
+	if err := octets(r); err != nil {
+		return err
+	}
+	if err := h.svc.Stage(r.Context(), httpx.Param(r, "image_id"), r.Body, r.ContentLength); err != nil {
 		return err
 	}
 	return httpx.NoContent(w, http.StatusNoContent)

@@ -33,16 +33,22 @@ var paging = httpx.PageSpec{
 	Default: []db.SortKey{{Column: "created_at", Desc: true}},
 }
 
+// parsePage is httpx.ParsePage with Glance's default limit.
+func parsePage(r *http.Request, spec httpx.PageSpec) (db.Page, error) {
+	p, err := httpx.ParsePage(r, spec)
+	if r.URL.Query().Get("limit") == "" {
+		p.Limit = 25 // Glance's limit_param_default
+	}
+	return p, err
+}
+
 // parseQuery reads what a list is narrowed by.
 func parseQuery(r *http.Request) (image.Query, error) {
 	var q image.Query
 	values := r.URL.Query()
 	var err error
-	if q.Page, err = httpx.ParsePage(r, paging); err != nil {
+	if q.Page, err = parsePage(r, paging); err != nil {
 		return q, err
-	}
-	if q.Page.Limit == 1000 && r.URL.Query().Get("limit") == "" {
-		q.Page.Limit = 25 // Glance's limit_param_default
 	}
 	if q.Filters, err = httpx.ParseFilters(r, filters); err != nil {
 		return q, err
@@ -128,7 +134,7 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := make([]object, len(items))
 	for i := range items {
-		out[i] = view(&items[i])
+		out[i] = h.view(r.Context(), &items[i])
 	}
 	answer := object{"images": out, "first": pageLink(r.URL, ""), "schema": "/v2/schemas/images"}
 	if len(items) > 0 && len(items) == q.Page.Limit {
@@ -171,19 +177,16 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 	if in == nil {
 		in = map[string]any{}
 	}
-	for _, key := range sortedKeys(in) {
-		if err := setAttribute(i, key, in[key]); err != nil {
-			return err
-		}
-	}
-	if err := h.mayBe(r, i); err != nil {
+	if err := h.setAll(r, i, in); err != nil {
 		return err
 	}
 	if err := h.svc.Create(r.Context(), i); err != nil {
 		return err
 	}
 	w.Header().Set("Location", httpx.BaseURL(r)+"/v2/images/"+i.ID)
-	return httpx.JSON(w, http.StatusCreated, view(i))
+	w.Header().Set("OpenStack-image-import-methods", strings.Join(h.svc.ImportMethods(), ","))
+	w.Header().Set("OpenStack-image-store-ids", strings.Join(h.svc.StoreIDs(), ","))
+	return httpx.JSON(w, http.StatusCreated, h.view(r.Context(), i))
 }
 
 // mayBe asks the rules of visibilities that concern others.
@@ -200,7 +203,7 @@ func (h *handler) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return httpx.JSON(w, http.StatusOK, view(i))
+	return httpx.JSON(w, http.StatusOK, h.view(r.Context(), i))
 }
 
 func (h *handler) remove(w http.ResponseWriter, r *http.Request) error {
@@ -218,7 +221,7 @@ func (h *handler) update(w http.ResponseWriter, r *http.Request) error {
 	i, err := h.svc.Update(r.Context(), httpx.Param(r, "image_id"), func(i *image.Image) error {
 		was := i.Visibility
 		for _, c := range changes {
-			if err := c.apply(i, auth.From(r.Context()).IsAdmin); err != nil {
+			if err := c.apply(r.Context(), i, h.svc.Protections); err != nil {
 				return err
 			}
 		}
@@ -230,7 +233,7 @@ func (h *handler) update(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return httpx.JSON(w, http.StatusOK, view(i))
+	return httpx.JSON(w, http.StatusOK, h.view(r.Context(), i))
 }
 
 func (h *handler) addTag(w http.ResponseWriter, r *http.Request) error {

@@ -97,6 +97,31 @@ func Read(r io.Reader) (Result, error) {
 	return i.Result(), nil
 }
 
+// File examines a file without reading more of it than is looked at.
+func File(f io.ReadSeeker) (Result, error) {
+	var i Inspector
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return Result{}, err
+	}
+	for _, part := range [][2]int64{{0, min(size, vhdxPrefixSize)}, {max(size-tailSize, 0), min(size, tailSize)}} {
+		if _, err := f.Seek(part[0], io.SeekStart); err != nil {
+			return Result{}, err
+		}
+		buf := make([]byte, part[1])
+		if _, err := io.ReadFull(f, buf); err != nil {
+			return Result{}, err
+		}
+		if part[0] == 0 && i.prefix == nil {
+			i.Write(buf) //nolint:errcheck // it never fails
+		} else {
+			i.tail = buf
+		}
+	}
+	i.size = size
+	return i.Result(), nil
+}
+
 // detectors are asked in order; the first that knows the image tells about it.
 var detectors = []func(prefix, tail []byte, size int64) (Result, bool){
 	qcow2, qed, vmdk, vhdx, vhd, vdi, luks, iso, partitions,

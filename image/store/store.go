@@ -7,6 +7,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/uptrace/bun"
 
@@ -50,6 +51,7 @@ func noImage(id string) error { return fault.NotFoundf("No image found with ID %
 // seen limits a query to what the caller may know of by id.
 func seen(ctx context.Context) func(*bun.SelectQuery) *bun.SelectQuery {
 	return func(q *bun.SelectQuery) *bun.SelectQuery {
+		q = q.Where("images.status <> ?", image.StatusPendingDelete)
 		c := auth.From(ctx)
 		if c.IsAdmin {
 			return q
@@ -112,8 +114,9 @@ func listed(ctx context.Context, q *bun.SelectQuery, in image.Query) *bun.Select
 		q = q.Where("visibility = ?", in.Visibility)
 	}
 	if c.IsAdmin {
-		return q
+		return q.Apply(seen(ctx))
 	}
+	q = q.Where("images.status <> ?", image.StatusPendingDelete)
 	if in.Visibility == image.VisibilityCommunity || in.Visibility == "all" {
 		return q.Apply(seen(ctx))
 	}
@@ -140,6 +143,9 @@ func (s *Store) saveLabels(ctx context.Context, i *image.Image) error {
 		}
 	}
 	for name, value := range i.Properties {
+		if strings.HasPrefix(name, "os_glance_") {
+			continue // the service's own, which nobody looks for
+		}
 		if _, err := q.NewRaw("INSERT INTO image_properties (image_id, name, value) VALUES (?, ?, ?)", i.ID, name, value).Exec(ctx); err != nil {
 			return err
 		}
@@ -149,6 +155,7 @@ func (s *Store) saveLabels(ctx context.Context, i *image.Image) error {
 
 // CreateImage implements image.Store.
 func (s *Store) CreateImage(ctx context.Context, i *image.Image) error {
+	i.Copies = len(i.Locations)
 	_, err := s.db.Query(ctx).NewInsert().Model(i).ModelTableExpr("images").Exec(ctx)
 	if db.IsUnique(err) {
 		return fault.Conflictf("Image ID %s already exists!", i.ID).WithCause(err)
@@ -161,6 +168,7 @@ func (s *Store) CreateImage(ctx context.Context, i *image.Image) error {
 
 // UpdateImage implements image.Store.
 func (s *Store) UpdateImage(ctx context.Context, i *image.Image, states ...string) error {
+	i.Copies = len(i.Locations)
 	q := s.db.Query(ctx).NewUpdate().Model(i).ModelTableExpr("images").Where("id = ?", i.ID)
 	if len(states) > 0 {
 		q = q.Where("status IN (?)", bun.List(states))
@@ -174,14 +182,36 @@ func (s *Store) UpdateImage(ctx context.Context, i *image.Image, states ...strin
 
 // DeleteImage implements image.Store.
 func (s *Store) DeleteImage(ctx context.Context, id string) error {
-	res, err := s.db.Query(ctx).NewRaw("DELETE FROM images WHERE id = ?", id).Exec(ctx)
-	return db.CAS(res, err, noImage(id))
+	_, err := s.db.Query(ctx).NewRaw("DELETE FROM images WHERE id = ? AND status = ?", id, image.StatusPendingDelete).Exec(ctx)
+	return err
 }
 
 // InStatus implements image.Store.
-func (s *Store) InStatus(ctx context.Context, statuses ...string) ([]string, error) {
-	var ids []string
-	return ids, s.db.Query(ctx).NewSelect().TableExpr("images").Column("id").Where("status IN (?)", bun.List(statuses)).Scan(ctx, &ids)
+func (s *Store) InStatus(ctx context.Context, statuses ...string) ([]image.Image, error) {
+	list := []image.Image{}
+	q := s.rows(ctx, &list)
+	if len(statuses) > 0 {
+		q = q.Where("status IN (?)", bun.List(statuses))
+	}
+	return list, q.Order("id").Scan(ctx)
+}
+
+// usages say how what has a quota is counted.
+var usages = map[string]string{
+	image.SizeTotal:      "SELECT COALESCE(SUM(size * copies), 0) FROM images WHERE owner = ? AND copies > 0",
+	image.StageTotal:     "SELECT COALESCE(SUM(staged), 0) FROM images WHERE owner = ? AND staged > 0",
+	image.CountTotal:     "SELECT COUNT(*) FROM images WHERE owner = ? AND status <> 'pending_delete'",
+	image.CountUploading: "SELECT COUNT(*) FROM images WHERE owner = ? AND status IN ('saving', 'uploading', 'importing')",
+}
+
+// Usage implements image.Store.
+func (s *Store) Usage(ctx context.Context, project, resource string) (int64, error) {
+	var n int64
+	query, ok := usages[resource]
+	if !ok {
+		return 0, fmt.Errorf("there is no resource %s", resource)
+	}
+	return n, s.db.Query(ctx).NewRaw(query, project).Scan(ctx, &n)
 }
 
 // Members implements image.Store.

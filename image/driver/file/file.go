@@ -1,26 +1,24 @@
-// Package file keeps images as files of one folder, named by their ids.
+// Package file keeps images as files of one folder, named by their refs.
 package file
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"nubo/image"
+	"nubo/internal/fault"
 )
 
 // tmpPrefix marks uploads that are not committed.
 const tmpPrefix = ".upload-"
 
-// imageName is what the name of an image's file looks like; what else is in
-// the folder is not nubo's.
-var imageName = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-
-// Data implements image.Data.
+// Data implements image.Data and image.Staging.
 type Data struct{ dir string }
 
 // New uses the folder, and makes it if it is not there.
@@ -28,23 +26,27 @@ func New(dir string) (*Data, error) {
 	return &Data{dir}, os.MkdirAll(dir, 0o700)
 }
 
-func (d *Data) path(id string) string { return filepath.Join(d.dir, id) }
+// Path is the file of a ref.
+func (d *Data) Path(ref string) string { return filepath.Join(d.dir, ref) }
 
 // upload implements image.Upload.
 type upload struct {
 	d         *Data
 	f         *os.File
-	id        string
+	ref       string
 	committed bool
 }
 
 // Create implements image.Data.
-func (d *Data) Create(id string) (image.Upload, error) {
-	f, err := os.CreateTemp(d.dir, tmpPrefix+id+"-")
+func (d *Data) Create(_ context.Context, ref string) (image.Upload, error) {
+	if !image.IsRef(ref) {
+		return nil, fmt.Errorf("%q is no name of an image", ref)
+	}
+	f, err := os.CreateTemp(d.dir, tmpPrefix+ref+"-")
 	if err != nil {
 		return nil, err
 	}
-	return &upload{d: d, f: f, id: id}, nil
+	return &upload{d: d, f: f, ref: ref}, nil
 }
 
 // Write implements io.Writer.
@@ -56,7 +58,7 @@ func (u *upload) Commit() error {
 	if err := u.f.Sync(); err != nil {
 		return err
 	}
-	if err := os.Rename(u.f.Name(), u.d.path(u.id)); err != nil {
+	if err := os.Rename(u.f.Name(), u.d.Path(u.ref)); err != nil {
 		return err
 	}
 	u.committed = true
@@ -83,34 +85,51 @@ func (u *upload) Abort() error {
 }
 
 // Open implements image.Data.
-func (d *Data) Open(id string) (io.ReadSeekCloser, error) { return os.Open(d.path(id)) }
+func (d *Data) Open(_ context.Context, ref string) (io.ReadSeekCloser, error) {
+	f, err := os.Open(d.Path(ref))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.NotFoundf("The image's data are not in the store.").WithCause(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
 
 // Delete implements image.Data.
-func (d *Data) Delete(id string) error {
-	err := os.Remove(d.path(id))
+func (d *Data) Delete(_ context.Context, ref string) error {
+	err := os.Remove(d.Path(ref))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
 }
 
-// List implements image.Data.
-func (d *Data) List() ([]string, error) {
+// URL implements image.Data.
+func (d *Data) URL(ref string) string { return "file://" + d.Path(ref) }
+
+// Adopt implements image.Data: nobody may name a file of this host.
+func (d *Data) Adopt(string) (string, error) {
+	return "", fault.Invalidf("Files of the image service's host cannot be named as locations.")
+}
+
+// List implements image.Data. What else is in the folder is not nubo's.
+func (d *Data) List(context.Context) ([]string, error) {
 	entries, err := os.ReadDir(d.dir)
 	if err != nil {
 		return nil, err
 	}
-	var ids []string
+	var refs []string
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), tmpPrefix) {
-			if err := os.Remove(d.path(e.Name())); err != nil {
+			if err := os.Remove(d.Path(e.Name())); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		if imageName.MatchString(e.Name()) {
-			ids = append(ids, e.Name())
+		if image.IsRef(e.Name()) {
+			refs = append(refs, e.Name())
 		}
 	}
-	return ids, nil
+	return refs, nil
 }
