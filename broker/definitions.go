@@ -1,12 +1,12 @@
 package broker
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
-	"slices"
 	"strings"
 
 	"nubo/amqp"
@@ -27,19 +27,31 @@ type Definitions struct {
 	Permissions      []PermissionDef      `json:"permissions,omitempty"`
 	TopicPermissions []TopicPermissionDef `json:"topic_permissions,omitempty"`
 	Parameters       []ParameterDef       `json:"parameters"`
+	GlobalParameters []GlobalParameter    `json:"global_parameters,omitempty"`
 	Policies         []PolicyDef          `json:"policies"`
 	Queues           []QueueDef           `json:"queues"`
 	Exchanges        []ExchangeDef        `json:"exchanges"`
 	Bindings         []BindingDef         `json:"bindings"`
 }
 
+// Limits are the limits of a user or a virtual host, by name.
+type Limits map[string]int64
+
+// UnmarshalJSON accepts [] for {} as RabbitMQ does.
+func (l *Limits) UnmarshalJSON(b []byte) error {
+	if strings.TrimSpace(string(b)) == "[]" {
+		return nil
+	}
+	return json.Unmarshal(b, (*map[string]int64)(l))
+}
+
 // UserDef is a user. RabbitMQ before 3.9 wrote the tags as one string.
 type UserDef struct {
-	Name             string           `json:"name"`
-	PasswordHash     string           `json:"password_hash"`
-	HashingAlgorithm string           `json:"hashing_algorithm"`
-	Tags             Tags             `json:"tags"`
-	Limits           map[string]int64 `json:"limits"`
+	Name             string `json:"name"`
+	PasswordHash     string `json:"password_hash"`
+	HashingAlgorithm string `json:"hashing_algorithm"`
+	Tags             Tags   `json:"tags"`
+	Limits           Limits `json:"limits"`
 }
 
 // Tags are a list, or one string with commas.
@@ -60,11 +72,20 @@ func (t *Tags) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]string)(t))
 }
 
-// VHostDef is a virtual host.
+// VHostDef is a virtual host. Newer exports have what describes it twice.
 type VHostDef struct {
-	Name        string `json:"name"`
-	Description string `json:"description,omitempty"`
-	Tags        Tags   `json:"tags,omitempty"`
+	Name             string    `json:"name"`
+	Description      string    `json:"description,omitempty"`
+	Tags             Tags      `json:"tags,omitempty"`
+	DefaultQueueType string    `json:"default_queue_type,omitempty"`
+	Metadata         VHostMeta `json:"metadata"`
+}
+
+// VHostMeta describes a virtual host.
+type VHostMeta struct {
+	Description      string `json:"description"`
+	Tags             Tags   `json:"tags"`
+	DefaultQueueType string `json:"default_queue_type,omitempty"`
 }
 
 // PermissionDef is one set of permissions.
@@ -89,7 +110,7 @@ type TopicPermissionDef struct {
 // limits.
 type ParameterDef struct {
 	Component string          `json:"component"`
-	VHost     string          `json:"vhost"`
+	VHost     string          `json:"vhost,omitempty"`
 	Name      string          `json:"name"`
 	Value     json.RawMessage `json:"value"`
 }
@@ -107,7 +128,7 @@ type PolicyDef struct {
 // QueueDef is a queue.
 type QueueDef struct {
 	Name       string `json:"name"`
-	VHost      string `json:"vhost"`
+	VHost      string `json:"vhost,omitempty"`
 	Durable    bool   `json:"durable"`
 	AutoDelete bool   `json:"auto_delete"`
 	Arguments  Args   `json:"arguments"`
@@ -116,7 +137,7 @@ type QueueDef struct {
 // ExchangeDef is an exchange.
 type ExchangeDef struct {
 	Name       string `json:"name"`
-	VHost      string `json:"vhost"`
+	VHost      string `json:"vhost,omitempty"`
 	Type       string `json:"type"`
 	Durable    bool   `json:"durable"`
 	AutoDelete bool   `json:"auto_delete"`
@@ -127,7 +148,7 @@ type ExchangeDef struct {
 // BindingDef is a binding.
 type BindingDef struct {
 	Source          string `json:"source"`
-	VHost           string `json:"vhost"`
+	VHost           string `json:"vhost,omitempty"`
 	Destination     string `json:"destination"`
 	DestinationType string `json:"destination_type"`
 	RoutingKey      string `json:"routing_key"`
@@ -204,13 +225,12 @@ func toValue(v any) (any, error) {
 
 const hashing = "rabbit_password_hashing_sha256"
 
-// ExportDefinitions is all that is durable but messages. Queues that belong to
-// a connection and what every virtual host has are left out, as in RabbitMQ.
+// ExportDefinitions is all there is but messages. Queues that belong to a
+// connection, or have a name of the broker's making, and what every virtual
+// host has are left out, as in RabbitMQ.
 func (b *Broker) ExportDefinitions() Definitions {
-	d := Definitions{
-		RabbitVersion: compatible, RabbitMQVersion: compatible, ProductName: "nubo", ProductVersion: version,
-		Parameters: []ParameterDef{}, Policies: []PolicyDef{}, Queues: []QueueDef{}, Exchanges: []ExchangeDef{}, Bindings: []BindingDef{},
-	}
+	d := noDefinitions()
+	d.RabbitMQVersion, d.ProductName, d.ProductVersion = compatible, "nubo", version
 	for _, u := range b.Users() {
 		limits := u.Limits
 		if limits == nil {
@@ -219,7 +239,7 @@ func (b *Broker) ExportDefinitions() Definitions {
 		d.Users = append(d.Users, UserDef{u.Name, u.PasswordHash, hashing, append(Tags{}, u.Tags...), limits})
 	}
 	for _, v := range b.VHosts() {
-		d.VHosts = append(d.VHosts, VHostDef{v.Name, v.Description, v.Tags})
+		d.VHosts = append(d.VHosts, VHostDef{Name: v.Name, Metadata: VHostMeta{v.Description, append(Tags{}, v.Tags...), v.DefaultQueueType}})
 	}
 	for _, g := range b.users.Grants() {
 		d.Permissions = append(d.Permissions, PermissionDef(g))
@@ -227,37 +247,76 @@ func (b *Broker) ExportDefinitions() Definitions {
 	for _, g := range b.users.TopicGrants() {
 		d.TopicPermissions = append(d.TopicPermissions, TopicPermissionDef(g))
 	}
+	d.GlobalParameters = b.GlobalParameters()
+	params := b.Parameters()
 	for _, v := range b.hosts() {
-		d.exportVHost(v)
+		d.exportVHost(v, params)
 	}
 	return d
+}
+
+// ExportVHost is what ExportDefinitions has of one virtual host.
+func (b *Broker) ExportVHost(name string) (Definitions, error) {
+	d := noDefinitions()
+	err := b.within(name, func(v *vhost.VHost) error {
+		d.exportVHost(v, b.Parameters())
+		return nil
+	})
+	d.setVHost("")
+	return d, err
+}
+
+// setVHost puts all definitions into one virtual host.
+func (d *Definitions) setVHost(name string) {
+	for i := range d.Parameters {
+		d.Parameters[i].VHost = name
+	}
+	for i := range d.Policies {
+		d.Policies[i].VHost = name
+	}
+	for i := range d.Queues {
+		d.Queues[i].VHost = name
+	}
+	for i := range d.Exchanges {
+		d.Exchanges[i].VHost = name
+	}
+	for i := range d.Bindings {
+		d.Bindings[i].VHost = name
+	}
+}
+
+// noDefinitions has empty lists where they must not be missing.
+func noDefinitions() Definitions {
+	return Definitions{
+		RabbitVersion: compatible, Parameters: []ParameterDef{}, Policies: []PolicyDef{},
+		Queues: []QueueDef{}, Exchanges: []ExchangeDef{}, Bindings: []BindingDef{},
+	}
 }
 
 // compatible is the version of RabbitMQ whose form definitions have.
 const compatible = "3.10.8"
 
-func (d *Definitions) exportVHost(v *vhost.VHost) {
+// exportVHost adds what is in a virtual host; params are the parameters of all.
+func (d *Definitions) exportVHost(v *vhost.VHost, params []ParameterDef) {
+	for _, p := range params {
+		if p.VHost == v.Name {
+			d.Parameters = append(d.Parameters, p)
+		}
+	}
 	for _, p := range v.Policies(false) {
 		d.Policies = append(d.Policies, PolicyDef{v.Name, p.Name, p.Pattern, p.ApplyTo, Args(p.Definition), p.Priority})
 	}
-	for _, p := range v.Policies(true) {
-		value, _ := json.Marshal(PolicyDef{Pattern: p.Pattern, ApplyTo: p.ApplyTo, Definition: Args(p.Definition), Priority: p.Priority})
-		d.Parameters = append(d.Parameters, ParameterDef{"operator_policy", v.Name, p.Name, value})
-	}
-	if limits := v.Limits(); len(limits) > 0 {
-		value, _ := json.Marshal(limits)
-		d.Parameters = append(d.Parameters, ParameterDef{"vhost-limits", v.Name, "limits", value})
-	}
+	d.exportParameters(v)
 	s := v.Stats()
 	for _, x := range s.Exchanges {
 		if x.Name != "" && !strings.HasPrefix(x.Name, "amq.") {
 			d.Exchanges = append(d.Exchanges, ExchangeDef{x.Name, v.Name, x.Kind, x.Durable, x.AutoDelete, x.Internal, Args(x.Args)})
 		}
 	}
-	var lasting []string // sorted
+	exported := make(map[string]bool) // queues
 	for _, q := range s.Queues {
-		if q.Durable && !q.Exclusive {
-			lasting = append(lasting, q.Name)
+		if !q.Exclusive && !strings.HasPrefix(q.Name, "amq.") {
+			exported[q.Name] = true
 			args := Args{}
 			for k, a := range q.Args {
 				args[k] = a
@@ -265,7 +324,7 @@ func (d *Definitions) exportVHost(v *vhost.VHost) {
 			if args["x-queue-type"] == nil {
 				args["x-queue-type"] = string(queue.Classic)
 			}
-			d.Queues = append(d.Queues, QueueDef{q.Name, v.Name, true, q.AutoDelete, args})
+			d.Queues = append(d.Queues, QueueDef{q.Name, v.Name, q.Durable, q.AutoDelete, args})
 		}
 	}
 	for _, o := range s.Bindings {
@@ -273,9 +332,21 @@ func (d *Definitions) exportVHost(v *vhost.VHost) {
 		if o.ToExchange {
 			kind = "exchange"
 		}
-		if _, ok := slices.BinarySearch(lasting, o.Destination); o.Source != "" && (ok || o.ToExchange) {
+		if o.Source != "" && (exported[o.Destination] || o.ToExchange) {
 			d.Bindings = append(d.Bindings, BindingDef{o.Source, v.Name, o.Destination, kind, o.RoutingKey, Args(o.Args)})
 		}
+	}
+}
+
+// exportParameters adds what RabbitMQ keeps as parameters.
+func (d *Definitions) exportParameters(v *vhost.VHost) {
+	for _, p := range v.Policies(true) {
+		value, _ := json.Marshal(PolicyDef{Pattern: p.Pattern, ApplyTo: p.ApplyTo, Definition: Args(p.Definition), Priority: p.Priority})
+		d.Parameters = append(d.Parameters, ParameterDef{operatorPolicy, v.Name, p.Name, value})
+	}
+	if limits := v.Limits(); len(limits) > 0 {
+		value, _ := json.Marshal(limits)
+		d.Parameters = append(d.Parameters, ParameterDef{vhostLimits, v.Name, "limits", value})
 	}
 }
 
@@ -318,11 +389,33 @@ func (b *Broker) ImportDefinitions(d Definitions) error {
 			return err
 		}
 	}
+	for _, p := range d.GlobalParameters {
+		if err := b.SetGlobalParameter(p.Name, p.Value); err != nil {
+			return err
+		}
+	}
 	return b.importVHosts(d)
 }
 
+// ImportVHost adds definitions to one virtual host; those that are not of
+// virtual hosts do not count.
+func (b *Broker) ImportVHost(name string, d Definitions) error {
+	d.setVHost(name)
+	return b.within(name, func(*vhost.VHost) error { return b.importVHosts(d) })
+}
+
 func (v VHostDef) info() VHostInfo {
-	return VHostInfo{Name: v.Name, Description: v.Description, Tags: v.Tags}
+	i := VHostInfo{
+		Name: v.Name, Description: cmp.Or(v.Description, v.Metadata.Description), Tags: v.Tags,
+		DefaultQueueType: cmp.Or(v.DefaultQueueType, v.Metadata.DefaultQueueType),
+	}
+	if i.Tags == nil {
+		i.Tags = v.Metadata.Tags
+	}
+	if i.DefaultQueueType == "undefined" {
+		i.DefaultQueueType = ""
+	}
+	return i
 }
 
 // importVHosts adds what is in virtual hosts.
@@ -382,17 +475,17 @@ func (o *BindingDef) bind(v *vhost.VHost) *amqp.Error {
 }
 
 // importParameter takes the parameters that mean something here; others belong
-// to plugins and are left alone.
+// to plugins and are kept for them.
 func (b *Broker) importParameter(p ParameterDef) error {
 	switch p.Component {
-	case "operator_policy":
+	case operatorPolicy:
 		var def PolicyDef
 		if err := json.Unmarshal(p.Value, &def); err != nil {
 			return fmt.Errorf("%w: operator policy '%s': %w", ErrDefinitions, p.Name, err)
 		}
 		return b.within(p.VHost, func(v *vhost.VHost) error { return v.SetPolicy(def.policy(p.Name), true) })
-	case "vhost-limits":
-		var limits map[string]int64
+	case vhostLimits:
+		var limits Limits
 		if err := json.Unmarshal(p.Value, &limits); err != nil {
 			return fmt.Errorf("%w: limits of vhost '%s': %w", ErrDefinitions, p.VHost, err)
 		}
@@ -405,7 +498,7 @@ func (b *Broker) importParameter(p ParameterDef) error {
 			return nil
 		})
 	}
-	return nil
+	return b.SetParameter(p)
 }
 
 // within does something in a virtual host.

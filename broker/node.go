@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,6 +24,9 @@ type Listener struct {
 	Protocol string
 	IP       string
 	Port     int
+	// CertificateExpires is when the certificate is not valid any more; zero
+	// without TLS.
+	CertificateExpires time.Time
 }
 
 // node is what there is to know of a broker as a node.
@@ -32,6 +36,8 @@ type node struct {
 
 	mu        sync.Mutex
 	listeners []Listener // guarded by mu; those for AMQP are the broker's
+
+	refused, admitted atomic.Uint64 // tries to log in by HTTP
 }
 
 // start sets the name and the time.
@@ -44,8 +50,34 @@ func (n *node) start() {
 	n.name, n.started = "rabbit@"+host, time.Now()
 }
 
+// LoginAttempts count tries to log in by one protocol.
+type LoginAttempts struct {
+	Protocol          string
+	Failed, Succeeded uint64
+}
+
+// LoginAttempts counts tries to log in, by protocol.
+func (b *Broker) LoginAttempts() []LoginAttempts {
+	t := b.env.Totals
+	return []LoginAttempts{
+		{"http", b.node.refused.Load(), b.node.admitted.Load()},
+		{"amqp091", t.Refused.Load(), t.Admitted.Load()},
+	}
+}
+
+// ResetLoginAttempts lets the counts begin again.
+func (b *Broker) ResetLoginAttempts() {
+	t := b.env.Totals
+	for _, n := range []*atomic.Uint64{&b.node.refused, &b.node.admitted, &t.Refused, &t.Admitted} {
+		n.Store(0)
+	}
+}
+
 // NodeName is the broker's name as a node: rabbit@HOST.
 func (b *Broker) NodeName() string { return b.node.name }
+
+// DataDir is where the broker keeps what is durable; empty if nothing is kept.
+func (b *Broker) DataDir() string { return b.disk.dir }
 
 // Started is when the broker was made.
 func (b *Broker) Started() time.Time { return b.node.started }

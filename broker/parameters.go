@@ -9,6 +9,7 @@ import (
 
 	"nubo/amqp"
 	"nubo/broker/store"
+	"nubo/broker/vhost"
 )
 
 // The kinds of definition parameters are kept as, with what follows in the key.
@@ -183,3 +184,43 @@ func (b *Broker) forgetParameters(vhost string) {
 		}
 	}
 }
+
+// AllParameters are the parameters with those that are kept elsewhere:
+// operator policies and limits of virtual hosts.
+func (b *Broker) AllParameters() []ParameterDef {
+	list := b.Parameters()
+	for _, v := range b.hosts() {
+		d := noDefinitions()
+		d.exportParameters(v)
+		list = append(list, d.Parameters...)
+	}
+	return list
+}
+
+// DropParameter removes one of AllParameters.
+func (b *Broker) DropParameter(d ParameterDef) error {
+	switch d.Component {
+	case operatorPolicy:
+		return b.within(d.VHost, func(v *vhost.VHost) error {
+			_, err := v.DeletePolicy(d.Name, true)
+			return err
+		})
+	case vhostLimits:
+		return b.within(d.VHost, func(v *vhost.VHost) error {
+			for name := range v.Limits() {
+				if err := v.ClearLimit(name); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	_, err := b.ClearParameter(d.Component, d.VHost, d.Name)
+	return err
+}
+
+// The components whose parameters mean something to the broker itself.
+const (
+	operatorPolicy = "operator_policy"
+	vhostLimits    = "vhost-limits"
+)

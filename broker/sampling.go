@@ -90,8 +90,11 @@ func (b *Broker) sample() {
 	t := time.NewTicker(history.Step)
 	defer t.Stop()
 	for {
-		s := b.snapshot()
-		b.past.Record(time.Now(), func(r history.Recorder) { s.record(r) })
+		s, p := b.Snapshot(), b.Process()
+		b.past.Record(time.Now(), func(r history.Recorder) {
+			s.record(r)
+			add(r, history.Key{Kind: history.Cluster, Name: b.NodeName()}, p.NodeMetrics(len(s.Connections), b.DiskFree()))
+		})
 		select {
 		case <-t.C:
 		case <-b.stop:

@@ -32,8 +32,8 @@ func (b *Broker) Stats() Stats {
 	return s
 }
 
-// snapshot takes one without bindings.
-func (b *Broker) snapshot() Stats {
+// Snapshot takes one without bindings.
+func (b *Broker) Snapshot() Stats {
 	s := b.counts()
 	for _, v := range b.hosts() {
 		s.VHosts = append(s.VHosts, vhost.Stats{Name: v.Name, Exchanges: v.Exchanges(), Queues: v.Queues()})
@@ -95,3 +95,6 @@ func (s *Stats) Total() Total {
 	}
 	return t
 }
+
+// MemoryUsed is what the messages in queues take.
+func (b *Broker) MemoryUsed() int64 { return b.env.Alarms.Used() }

@@ -48,9 +48,15 @@ func (b *Broker) SetPermissions(name, vhost, configure, write, read string) erro
 // changed beyond what Broker's own methods do.
 func (b *Broker) UserRegistry() *user.Registry { return b.users }
 
-// Authenticate checks a user's password.
+// Authenticate checks the password of a user who comes by HTTP.
 func (b *Broker) Authenticate(name, password string) error {
-	return b.users.Authenticate(name, password)
+	err := b.users.Authenticate(name, password)
+	if err != nil {
+		b.node.refused.Add(1)
+	} else {
+		b.node.admitted.Add(1)
+	}
+	return err
 }
 
 // Users describes the users.

@@ -17,6 +17,7 @@ import (
 var (
 	ErrVHostExists  = errors.New("vhost already exists")
 	ErrUnknownVHost = errors.New("no such vhost")
+	ErrProtected    = errors.New("vhost is protected from deletion")
 )
 
 // VHostInfo describes a virtual host.
@@ -27,6 +28,8 @@ type VHostInfo struct {
 	DefaultQueueType string
 	// Tracing says that messages are to be copied to amq.rabbitmq.trace.
 	Tracing bool
+	// Protected says that the virtual host must not be deleted.
+	Protected bool
 }
 
 type host struct {
@@ -68,6 +71,10 @@ func (b *Broker) UpdateVHost(i VHostInfo) error {
 func (b *Broker) DeleteVHost(name string) error {
 	b.mu.Lock()
 	h := b.vhosts[name]
+	if h != nil && h.info.Protected {
+		b.mu.Unlock()
+		return fmt.Errorf("delete vhost %q: %w", name, ErrProtected)
+	}
 	delete(b.vhosts, name)
 	if h != nil {
 		b.store.Undefine(store.Key(keyVHost, name))
@@ -146,6 +153,7 @@ func (i VHostInfo) encode() []byte {
 	}
 	return amqp.Table{
 		"description": i.Description, "tags": tags, "default_queue_type": i.DefaultQueueType, "tracing": i.Tracing,
+		"protected": i.Protected,
 	}.Append(nil)
 }
 
@@ -178,6 +186,7 @@ func (b *Broker) restore(cfg Config) error {
 			i.Description, _ = value["description"].(string)
 			i.DefaultQueueType, _ = value["default_queue_type"].(string)
 			i.Tracing, _ = value["tracing"].(bool)
+			i.Protected, _ = value["protected"].(bool)
 			tags, _ := value["tags"].([]any)
 			for _, t := range tags {
 				s, _ := t.(string)

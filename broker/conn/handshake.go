@@ -81,12 +81,14 @@ func (c *Conn) startOk(m *amqp.ConnectionStartOk) (*amqp.Error, error) {
 		return amqp.Errorf(amqp.CommandInvalid, "no authentication mechanism '%s'", m.Mechanism), nil
 	}
 	if !ok || c.env.Users.Authenticate(name, password) != nil || name == guest && !c.loopback() {
+		c.env.Totals.Refused.Add(1)
 		c.env.Log.Warn("login refused", "connection", c.Info().Name, "user", name, "mechanism", m.Mechanism)
 		if !c.caps.authClose {
 			return nil, errDone
 		}
 		return amqp.Errorf(amqp.AccessRefused, "Login was refused using authentication mechanism %s. For details see the broker logfile.", m.Mechanism), nil
 	}
+	c.env.Totals.Admitted.Add(1)
 	c.setInfo(func(i *Info) { i.User, i.Mechanism, i.ClientProperties = name, m.Mechanism, m.ClientProperties })
 	c.enter(wantTuneOk)
 	c.send(0, &amqp.ConnectionTune{ChannelMax: c.env.ChannelMax, FrameMax: c.env.FrameMax, Heartbeat: c.env.Heartbeat})

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"nubo/amqp"
@@ -123,6 +124,9 @@ type Totals struct {
 	live  map[*Conn]struct{}
 	gone  map[string]Traffic
 	churn Churn
+
+	// Refused and Admitted count tries to log in.
+	Refused, Admitted atomic.Uint64
 }
 
 // Traffic is what went through a virtual host.

@@ -168,6 +168,13 @@ func (s *Set) Object(k Key, f func(View)) {
 	f(View{s, s.objects[k]})
 }
 
+// Reset forgets all.
+func (s *Set) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.objects)
+}
+
 // View is the history of an object. It may be used only inside Object.
 type View struct {
 	s *Set

@@ -113,6 +113,8 @@ func asFailure(err error) *failure {
 		return &failure{http.StatusRequestEntityTooLarge, "payload_too_large", "the request is too long"}
 	case errors.Is(err, user.ErrUnknown), errors.Is(err, broker.ErrUnknownVHost):
 		return errNotFound
+	case errors.Is(err, broker.ErrProtected):
+		return &failure{http.StatusPreconditionFailed, "precondition_failed", err.Error()}
 	case errors.Is(err, user.ErrHash), errors.Is(err, user.ErrLimit), errors.Is(err, vhost.ErrLimit), errors.Is(err, broker.ErrDefinitions):
 		return &failure{http.StatusBadRequest, "bad_request", err.Error()}
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"nubo/amqp"
 	"nubo/broker/user"
 )
 
@@ -112,3 +113,14 @@ func (c *call) enters(vhost string) bool {
 
 // sees tells whether lists tell the caller of a virtual host.
 func (c *call) sees(vhost string) bool { return isMonitor(c.user) || c.enters(vhost) }
+
+// allow refuses what the caller's permissions do not allow.
+func (c *call) allow(a user.Access, vhost, name string) error {
+	if c.server.opts.Trusted {
+		return nil
+	}
+	if p, ok := c.b.UserRegistry().Permissions(c.user.Name, vhost); !ok || !p.Allow(a, name) {
+		return amqp.Errorf(amqp.AccessRefused, "access to '%s' in vhost '%s' refused for user '%s'", name, vhost, c.user.Name)
+	}
+	return nil
+}

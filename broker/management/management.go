@@ -34,6 +34,7 @@ type server struct {
 	b      *broker.Broker
 	opts   Options
 	routes *node
+	all    []route
 }
 
 // New makes the handler of the management API of a broker.
@@ -41,7 +42,7 @@ func New(b *broker.Broker, opts Options) http.Handler {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{b: b, opts: opts, routes: new(node)}
+	s := &server{b: b, opts: opts, routes: new(node), all: routes}
 	for _, r := range routes {
 		s.routes.add(r)
 	}

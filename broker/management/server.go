@@ -1,8 +1,16 @@
 package management
 
 import (
+	"cmp"
+	"encoding/base64"
+	"fmt"
+	"html"
 	"net/http"
 	"slices"
+	"strings"
+
+	"nubo/broker"
+	"nubo/broker/user"
 )
 
 const page = `<!DOCTYPE html>
@@ -32,9 +40,6 @@ func extensions(c *call) error { return c.ok([]object{{"javascript": "dispatcher
 func clusterName(c *call) error { return c.ok(object{"name": c.b.ClusterName()}) }
 
 func setClusterName(c *call) error {
-	if !isAdministrator(c.user) {
-		return notAuthorised("Not administrator user")
-	}
 	var in struct{ Name *string }
 	if err := c.body(&in); err != nil {
 		return err
@@ -57,4 +62,80 @@ func redirect(to string) handler {
 		http.Redirect(c.w, c.Request, to, http.StatusMovedPermanently)
 		return nil
 	}
+}
+
+// apiIndex lists the paths.
+func apiIndex(c *call) error {
+	var b strings.Builder
+	b.WriteString("<!DOCTYPE html>\n<html><head><title>HTTP API</title></head><body><h1>HTTP API</h1><table>\n")
+	for _, r := range c.server.all {
+		var names []string
+		for m := range r.methods {
+			names = append(names, m)
+		}
+		slices.Sort(names)
+		fmt.Fprintf(&b, "<tr><td>%s</td><td>/%s</td></tr>\n", strings.Join(names, " "), html.EscapeString(r.path))
+	}
+	b.WriteString("</table></body></html>\n")
+	c.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = c.w.Write([]byte(b.String())) // the client is gone: nobody to tell
+	return nil
+}
+
+// login checks a name and password that come as a form, as a browser sends them.
+func login(c *call) error {
+	if !c.login(c.PostFormValue("username"), c.PostFormValue("password")) || !isUser(c.user) {
+		c.w.Header().Set("WWW-Authenticate", `Basic realm="RabbitMQ Management"`)
+		return &failure{http.StatusUnauthorized, "not_authorized", "Login failed"}
+	}
+	c.w.Header().Set("Set-Cookie", "auth="+base64.StdEncoding.EncodeToString([]byte(c.PostFormValue("username")+":"+c.PostFormValue("password")))+"; Version=1; HttpOnly; SameSite=Strict")
+	return c.ok("ok")
+}
+
+// authAttempts counts who tried to log in, by protocol.
+func authAttempts(c *call) error {
+	if err := c.node(); err != nil {
+		return err
+	}
+	if strings.HasSuffix(c.URL.Path, "/source") {
+		return c.list(nil) // RabbitMQ counts by source when it is told to
+	}
+	var list []object
+	for _, a := range c.b.LoginAttempts() {
+		list = append(list, object{
+			"protocol": a.Protocol, "auth_attempts": a.Failed + a.Succeeded, "auth_attempts_failed": a.Failed, "auth_attempts_succeeded": a.Succeeded,
+		})
+	}
+	return c.list(list)
+}
+
+func resetAuthAttempts(c *call) error {
+	if err := c.node(); err != nil {
+		return err
+	}
+	c.b.ResetLoginAttempts()
+	return c.done(false)
+}
+
+func hashPassword(c *call) error { return c.ok(object{"ok": user.Hash(c.args["password"])}) }
+
+func version(c *call) error {
+	return c.ok(broker.Compatible)
+}
+
+// effectiveConfig is what of the configuration the API may tell.
+func effectiveConfig(c *call) error {
+	return c.ok(object{
+		"node": c.b.NodeName(), "cluster_name": c.b.ClusterName(), "data_dir": cmp.Or(c.b.DataDir(), "none"),
+		"memory_watermark": c.b.MemoryWatermark(), "disk_free_limit": c.b.DiskFreeLimit(),
+	})
+}
+
+// resetStatistics makes rates begin anew; counters go on.
+func resetStatistics(c *call) error {
+	if err := c.node(); err != nil {
+		return err
+	}
+	c.b.History().Reset()
+	return c.done(false)
 }

@@ -16,7 +16,7 @@ func (c *call) vhostObject(i broker.VHostInfo) object {
 	tags := slices.Concat([]string{}, i.Tags)
 	return object{
 		"name": i.Name, "description": i.Description, "tags": tags, "default_queue_type": orUndefined(i.DefaultQueueType),
-		"metadata": object{"description": i.Description, "tags": tags}, "tracing": i.Tracing,
+		"metadata": object{"description": i.Description, "tags": tags}, "tracing": i.Tracing, "protected_from_deletion": i.Protected,
 		"cluster_state": object{c.b.NodeName(): "running"},
 	}
 }
@@ -39,13 +39,20 @@ func (c *call) vhostInfo(name string) (broker.VHostInfo, error) {
 }
 
 func listVHosts(c *call) error {
+	r, err := parseRanges(c.URL.Query())
+	if err != nil {
+		return err
+	}
+	s := c.b.Snapshot()
 	var list []object
 	for _, i := range c.b.VHosts() {
 		if c.sees(i.Name) {
-			list = append(list, c.vhostObject(i))
+			o := c.vhostObject(i)
+			c.vhostFigures(o, i.Name, &s, r)
+			list = append(list, o)
 		}
 	}
-	return c.list(list)
+	return c.pages(list)
 }
 
 func getVHost(c *call) error {
@@ -53,7 +60,13 @@ func getVHost(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.ok(c.vhostObject(i))
+	r, err := parseRanges(c.URL.Query())
+	if err != nil {
+		return err
+	}
+	s, o := c.b.Snapshot(), c.vhostObject(i)
+	c.vhostFigures(o, i.Name, &s, r)
+	return c.one(o)
 }
 
 func putVHost(c *call) error {
@@ -98,6 +111,33 @@ func putVHost(c *call) error {
 
 func deleteVHost(c *call) error {
 	if err := c.b.DeleteVHost(c.args["vhost"]); err != nil {
+		return err
+	}
+	return c.done(false)
+}
+
+// startVHost has nothing to do: a virtual host runs.
+func startVHost(c *call) error {
+	if _, err := c.vhost(); err != nil {
+		return badRequest("Request to node " + c.args["node"] + " failed with {no_such_vhost,<<\"" + c.args["vhost"] + "\">>}")
+	}
+	if c.args["node"] != c.b.NodeName() {
+		return badRequest("Request to node " + c.args["node"] + " failed with nodedown")
+	}
+	return c.done(false)
+}
+
+func protectVHost(c *call) error { return c.protect(true) }
+func exposeVHost(c *call) error  { return c.protect(false) }
+
+// protect says whether a virtual host may be deleted.
+func (c *call) protect(on bool) error {
+	i, err := c.vhostInfo(c.args["vhost"])
+	if err != nil {
+		return err
+	}
+	i.Protected = on
+	if err := c.b.UpdateVHost(i); err != nil {
 		return err
 	}
 	return c.done(false)
