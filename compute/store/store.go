@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -39,9 +40,12 @@ type Store struct {
 
 var _ compute.Store = (*Store)(nil)
 
+// castPace is how often casts are published under load, many at once.
+const castPace = 5 * time.Millisecond
+
 // Open opens the database and migrates it.
 func Open(ctx context.Context, url string) (*Store, error) {
-	d, err := db.Open(ctx, url, Migrations, db.WithOutbox())
+	d, err := db.Open(ctx, url, Migrations, db.WithOutbox(), db.OutboxPace(castPace))
 	if err != nil {
 		return nil, fmt.Errorf("open compute's database: %w", err)
 	}

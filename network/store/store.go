@@ -9,6 +9,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -35,9 +36,13 @@ type Store struct {
 	agents   *table[network.Agent]
 }
 
+// noticePace is how often agents are told of changes under load: one notice
+// tells of all that came meanwhile.
+const noticePace = 20 * time.Millisecond
+
 // Open opens and migrates the database.
 func Open(ctx context.Context, url string) (*Store, error) {
-	d, err := db.Open(ctx, url, migrations, db.WithOutbox())
+	d, err := db.Open(ctx, url, migrations, db.WithOutbox(), db.OutboxPace(noticePace))
 	if err != nil {
 		return nil, fmt.Errorf("open the network database: %w", err)
 	}
