@@ -18,8 +18,12 @@ const (
 	keyGlobalParameter = "global_parameter" // name
 )
 
-// clusterName is the global parameter that is the cluster's name.
-const clusterName = "cluster_name"
+// The global parameters that are the cluster's name, and what tells it from
+// others of that name.
+const (
+	clusterName = "cluster_name"
+	clusterID   = "internal_cluster_id"
+)
 
 // GlobalParameter is a runtime parameter of the whole cluster.
 type GlobalParameter struct {
@@ -128,6 +132,28 @@ func (b *Broker) SetClusterName(name string) error {
 		return fmt.Errorf("name the cluster: %w", err)
 	}
 	return b.SetGlobalParameter(clusterName, text)
+}
+
+// ClusterID tells the cluster from others.
+func (b *Broker) ClusterID() string {
+	p := &b.params
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var id string
+	_ = json.Unmarshal(p.global[clusterID], &id) // not there yet: there is none
+	return id
+}
+
+// identify gives the cluster an id if it has none.
+func (b *Broker) identify() error {
+	if b.ClusterID() != "" {
+		return nil
+	}
+	text, err := json.Marshal(vhost.RandomName("rabbitmq-cluster-id-"))
+	if err != nil {
+		return fmt.Errorf("identify the cluster: %w", err)
+	}
+	return b.SetGlobalParameter(clusterID, text)
 }
 
 // Parameters lists the parameters that plugins would take, by component,

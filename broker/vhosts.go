@@ -166,7 +166,10 @@ func (b *Broker) restore(cfg Config) error {
 		if err := b.AddVHost(VHostInfo{Name: defaultVHost, Description: "Default virtual host"}); err != nil {
 			return err
 		}
-		return b.AddUser(cfg.DefaultUser, cfg.DefaultPass, "administrator")
+		if err := b.AddUser(cfg.DefaultUser, cfg.DefaultPass, "administrator"); err != nil {
+			return err
+		}
+		return b.identify()
 	}
 	keys := make([]string, 0, len(defs))
 	for k := range defs {
@@ -218,7 +221,7 @@ func (b *Broker) restore(cfg Config) error {
 		v.Recover()
 	}
 	b.store.Started()
-	return nil
+	return b.identify()
 }
 
 var errDefinition = errors.New("the definition is malformed")

@@ -173,7 +173,7 @@ func createBinding(c *call) error {
 	if err := c.bind(v, in.RoutingKey, args, v.BindQueue, v.BindExchange); err != nil {
 		return err
 	}
-	c.w.Header().Set("Location", url.PathEscape(c.args["destination"])+"/"+propertiesKey(in.RoutingKey, args))
+	c.w.Header().Set("Location", url.PathEscape(c.args["destination"])+"/"+url.PathEscape(propertiesKey(in.RoutingKey, args)))
 	c.w.WriteHeader(http.StatusCreated)
 	return nil
 }

@@ -46,7 +46,7 @@ func checkPort(c *call) error {
 	if slices.Contains(ports, port) {
 		return c.ok(object{"status": "ok", "port": port})
 	}
-	return c.failed(object{"reason": "No active listener", "missing": port, "ports": slices.Concat([]int{}, ports)})
+	return c.failed(object{"reason": "No active listener", "missing": port, "ports": append([]int{}, ports...)})
 }
 
 // protocols are other names of protocols.

@@ -136,6 +136,15 @@ var routes = []route{
 	{"api/health/checks/metadata-store/initialized", monitor, methods{"GET": always}},
 	{"api/health/checks/metadata-store/initialized/with-data", monitor, methods{"GET": always}},
 
+	{"api/shovels", monitor, methods{"GET": listShovels}},
+	{"api/shovels/{vhost}", monitor, methods{"GET": listShovels}},
+	{"api/shovels/vhost/{vhost}/{name}", policymaker, methods{"GET": getShovel, "DELETE": deleteShovel}},
+	{"api/shovels/vhost/{vhost}/{name}/restart", policymaker, methods{"DELETE": restartShovel}},
+	{"api/federation-links", monitor, methods{"GET": listLinks}},
+	{"api/federation-links/state/down", monitor, methods{"GET": listLinks}},
+	{"api/federation-links/{vhost}", monitor, methods{"GET": listLinks}},
+	{"api/federation-links/{vhost}/state/down", monitor, methods{"GET": listLinks}},
+
 	{"api/reset", administrator, methods{"DELETE": resetStatistics}},
 	{"api/reset/{node}", administrator, methods{"DELETE": resetStatistics}},
 }

@@ -32,7 +32,7 @@ func authSettings(c *call) error {
 }
 
 func whoami(c *call) error {
-	return c.ok(object{"name": c.user.Name, "tags": slices.Concat([]string{}, c.user.Tags)})
+	return c.ok(object{"name": c.user.Name, "tags": append([]string{}, c.user.Tags...)})
 }
 
 func extensions(c *call) error { return c.ok([]object{{"javascript": "dispatcher.js"}}) }

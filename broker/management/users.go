@@ -2,7 +2,6 @@ package management
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"nubo/broker"
@@ -19,7 +18,7 @@ func userObject(u user.Info) object {
 	}
 	return object{
 		"name": u.Name, "password_hash": u.PasswordHash, "hashing_algorithm": hashing,
-		"tags": slices.Concat([]string{}, u.Tags), "limits": limits,
+		"tags": append([]string{}, u.Tags...), "limits": limits,
 	}
 }
 

@@ -2,7 +2,6 @@ package management
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	"nubo/broker"
@@ -13,7 +12,7 @@ import (
 func (c *call) vhost() (*vhost.VHost, error) { return c.b.VHost(c.args["vhost"]) }
 
 func (c *call) vhostObject(i broker.VHostInfo) object {
-	tags := slices.Concat([]string{}, i.Tags)
+	tags := append([]string{}, i.Tags...)
 	return object{
 		"name": i.Name, "description": i.Description, "tags": tags, "default_queue_type": orUndefined(i.DefaultQueueType),
 		"metadata": object{"description": i.Description, "tags": tags}, "tracing": i.Tracing, "protected_from_deletion": i.Protected,
