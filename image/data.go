@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -16,8 +17,11 @@ import (
 	"nubo/internal/fault"
 )
 
-// copyBuffer is the size of each of the buffers of an upload.
-const copyBuffer = 512 << 10
+// The buffers of an upload: how large each is, and how many there are.
+const (
+	copyBuffer  = 256 << 10
+	copyBuffers = 16
+)
 
 // Upload stores an image's bytes, in the named store or the default one; size
 // is how many are announced, -1 if that is not known. The image is active,
@@ -200,35 +204,61 @@ func (s *Images) giveBack(ctx context.Context, id string) {
 	}
 }
 
-// spread copies src to every writer. While they take one buffer, each on its
-// own, the next is read: the slowest of them sets the pace, not their sum.
+// spread copies src to every writer, which each take the buffers at their own
+// pace, as far as there are free ones: the slowest of them sets the pace, not
+// their sum.
 func spread(src io.Reader, writers ...io.Writer) (n int64, readErr, writeErr error) {
-	var buffers [2][]byte
-	var busy errgroup.Group // with the buffer before
-	for k := 0; ; k = 1 - k {
-		if buffers[k] == nil {
-			buffers[k] = make([]byte, copyBuffer)
+	free := make(chan *piece, copyBuffers)
+	for range copyBuffers {
+		free <- &piece{}
+	}
+	var failed atomic.Bool
+	var all errgroup.Group
+	lanes := make([]chan *piece, len(writers))
+	for k, w := range writers {
+		lane := make(chan *piece, copyBuffers)
+		lanes[k] = lane
+		all.Go(func() (err error) {
+			for p := range lane {
+				if err == nil {
+					if _, err = w.Write(p.b[:p.n]); err != nil {
+						failed.Store(true)
+					}
+				}
+				if p.waits.Add(-1) == 0 {
+					free <- p
+				}
+			}
+			return err
+		})
+	}
+	for readErr == nil && !failed.Load() {
+		p := <-free
+		if p.b == nil {
+			p.b = make([]byte, copyBuffer)
 		}
-		var m int
-		m, readErr = fill(src, buffers[k])
-		if writeErr = busy.Wait(); writeErr != nil {
-			return n, nil, writeErr
-		}
-		n += int64(m)
-		busy = errgroup.Group{}
-		for _, w := range writers {
-			busy.Go(func() error {
-				_, err := w.Write(buffers[k][:m])
-				return err
-			})
-		}
-		if readErr == io.EOF {
-			return n, nil, busy.Wait()
-		}
-		if readErr != nil {
-			return n, readErr, busy.Wait()
+		p.n, readErr = fill(src, p.b)
+		n += int64(p.n)
+		p.waits.Store(int32(len(lanes)))
+		for _, lane := range lanes {
+			lane <- p
 		}
 	}
+	for _, lane := range lanes {
+		close(lane)
+	}
+	if readErr == io.EOF {
+		readErr = nil
+	}
+	return n, readErr, all.Wait()
+}
+
+// piece is a buffer on its way; waits counts the writers that are not done
+// with it.
+type piece struct {
+	b     []byte
+	n     int
+	waits atomic.Int32
 }
 
 // bounded is a reader that ends with its context: files know of none.

@@ -35,7 +35,13 @@ type upload struct {
 	f         *os.File
 	ref       string
 	committed bool
+
+	written, begun int64
 }
+
+// flushEvery is how many bytes are written before the disk is set to work on
+// them, so that it has little left to do at the commit.
+const flushEvery = 8 << 20
 
 // Create implements image.Data.
 func (d *Data) Create(_ context.Context, ref string) (image.Upload, error) {
@@ -50,7 +56,14 @@ func (d *Data) Create(_ context.Context, ref string) (image.Upload, error) {
 }
 
 // Write implements io.Writer.
-func (u *upload) Write(p []byte) (int, error) { return u.f.Write(p) }
+func (u *upload) Write(p []byte) (int, error) {
+	n, err := u.f.Write(p)
+	if u.written += int64(n); u.written-u.begun >= flushEvery {
+		flush(u.f, u.begun, u.written-u.begun)
+		u.begun = u.written
+	}
+	return n, err
+}
 
 // Commit implements image.Upload: bytes, name and folder are on disk when it
 // returns.
