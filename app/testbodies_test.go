@@ -261,7 +261,10 @@ func (s *seed) placementBodies() map[string]any {
 		"placement PUT" + of + "traits":                       obj{"traits": arr{"CUSTOM_SEED"}, "resource_provider_generation": 1},
 		"placement PUT /allocations/{consumer_uuid}":          consumer,
 		"placement POST /allocations":                         obj{absent: consumer},
-		"placement POST /resource_classes":                    obj{"name": "CUSTOM_NEW"},
-		"placement PUT /resource_classes/{name}":              obj{"name": "CUSTOM_RENAMED"},
+		"placement POST /reshaper": obj{
+			"inventories": obj{provider: obj{"resource_provider_generation": 1, "inventories": obj{"VCPU": inventory}}}, "allocations": obj{absent: consumer},
+		},
+		"placement POST /resource_classes":       obj{"name": "CUSTOM_NEW"},
+		"placement PUT /resource_classes/{name}": obj{"name": "CUSTOM_RENAMED"},
 	}
 }

@@ -15,6 +15,7 @@ type seed struct {
 	secret string
 
 	root, rootA       persona // administrators, of project admin and of A
+	service           persona // another component
 	aMember, aReader  persona
 	bMember, bReader  persona
 	anonymous         persona
@@ -79,7 +80,7 @@ func (s *seed) seedIdentity() {
 	}
 	people := map[string]persona{}
 	for _, u := range []struct{ name, project, role string }{
-		{"rootA", "A", "admin"}, {"memberA", "A", "member"}, {"readerA", "A", "reader"}, {"goneA", "A", "member"}, {"memberB", "B", "member"}, {"readerB", "B", "reader"},
+		{"rootA", "A", "admin"}, {"memberA", "A", "member"}, {"readerA", "A", "reader"}, {"goneA", "A", "member"}, {"serviceA", "A", "service"}, {"memberB", "B", "member"}, {"readerB", "B", "reader"},
 	} {
 		password := "password of " + u.name
 		id := create("user", obj{"name": u.name, "password": password, "domain_id": "default", "description": map[string]string{"A": s.secret}[u.project]})
@@ -87,7 +88,7 @@ func (s *seed) seedIdentity() {
 		people[u.name] = s.login(u.name, u.name, password, "project-"+u.project)
 	}
 	s.bPassword = "password of memberB"
-	s.rootA, s.aMember, s.aReader, s.revoked = people["rootA"], people["memberA"], people["readerA"], people["goneA"]
+	s.rootA, s.aMember, s.aReader, s.revoked, s.service = people["rootA"], people["memberA"], people["readerA"], people["goneA"], people["serviceA"]
 	s.bMember, s.bReader, s.nobody = people["memberB"], people["readerB"], projects["C"]
 	domain := create("domain", obj{"name": "domain-A", "description": s.secret})
 	group := create("group", obj{"name": "group-A", "description": s.secret, "domain_id": "default"})

@@ -65,9 +65,9 @@ type AllocationStore interface {
 	ProviderAllocations(ctx context.Context, provider string) ([]Consumer, []Allocation, error)
 	// SlotInventories gives those of the inventories that exist.
 	SlotInventories(ctx context.Context, slots []Slot) ([]SlotInventory, error)
-	// AddUsed changes what is used, and raises the generation of every
-	// provider named in deltas or touched.
-	AddUsed(ctx context.Context, deltas []SlotDelta, touched []string, now time.Time) error
+	// AddUsed changes what is used, and raises by so much the generation of
+	// every provider touched, which are those of deltas and maybe more.
+	AddUsed(ctx context.Context, deltas []SlotDelta, touched []string, by int64, now time.Time) error
 	// PutConsumer writes the consumer and replaces its allocations. had says
 	// whether there was one before.
 	PutConsumer(ctx context.Context, c Consumer, had bool, allocations []Allocation) error
@@ -129,7 +129,7 @@ func (s *Service) Claim(ctx context.Context, claims ...Claim) error {
 				return err
 			}
 		}
-		return s.store.AddUsed(ctx, change.deltas(), change.providers, s.clock.Now())
+		return s.store.AddUsed(ctx, change.deltas(), change.providers, 1, s.clock.Now())
 	})
 }
 
@@ -268,7 +268,8 @@ func (s *Service) noInventory(ctx context.Context, consumer string, slot Slot) e
 	return fault.Conflictf("Unable to allocate inventory: Inventory for '%s' on resource provider '%s' invalid.", slot.ResourceClass, slot.Provider)
 }
 
-// Release takes everything from a consumer.
+// Release takes everything from a consumer. As in the original, that leaves
+// the providers' generations as they are.
 func (s *Service) Release(ctx context.Context, consumer string) error {
 	return s.store.InTx(ctx, func(ctx context.Context) error {
 		c, had, err := s.store.Consumer(ctx, consumer)
@@ -285,6 +286,6 @@ func (s *Service) Release(ctx context.Context, consumer string) error {
 		if err := s.store.DeleteConsumer(ctx, consumer); err != nil {
 			return err
 		}
-		return s.store.AddUsed(ctx, change.deltas(), change.providers, s.clock.Now())
+		return s.store.AddUsed(ctx, change.deltas(), change.providers, 0, s.clock.Now())
 	})
 }

@@ -4,8 +4,11 @@
 //	providers.go    resource providers and their trees
 //	inventories.go  what a provider has of a resource class
 //	allocations.go  what a consumer has of it: claims
-//	candidates.go   where a request fits; groups.go is the request, nodes.go
-//	                what is remembered of the providers between searches
+//	reshaper.go     both at once, moved between providers
+//	candidates.go   where a request fits; groups.go is the request, search.go
+//	                looks through one tree, forest.go knows all trees and who
+//	                shares with which, nodes.go what is remembered of the
+//	                providers between searches
 //	traits.go       traits and aggregates of providers
 //	classes.go usages.go   the smaller resources
 //	faults.go       the errors, in Placement's words

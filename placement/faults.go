@@ -12,6 +12,7 @@ const (
 	codeConcurrentUpdate   = "placement.concurrent_update"
 	codeInventoryInUse     = "placement.inventory.inuse"
 	codeDuplicateName      = "placement.duplicate_name"
+	codeProviderNotFound   = "placement.resource_provider.not_found"
 	codeProviderInUse      = "placement.resource_provider.inuse"
 	codeCannotDeleteParent = "placement.resource_provider.cannot_delete_parent"
 	codeBadValue           = "placement.query.bad_value"

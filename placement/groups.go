@@ -2,6 +2,7 @@ package placement
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -30,41 +31,25 @@ type CandidateQuery struct {
 	// groups, one is above the others or all are one.
 	SameSubtree [][]string
 
+	// Subtrees allows groups without resources, if a subtree holds them.
+	Subtrees bool
 	// Nested allows one tree to serve with several providers.
 	Nested bool
 }
 
 // Check refuses what makes no sense.
 func (q *CandidateQuery) Check() error {
-	var subtree, suffixes []string
-	for _, set := range q.SameSubtree {
-		subtree = append(subtree, set...)
+	if err := q.checkResources(); err != nil {
+		return err
 	}
-	resources := false
+	var bad []string
 	for _, g := range q.Groups {
-		suffixes = append(suffixes, g.Suffix)
-		resources = resources || len(g.Resources) > 0
-		if len(g.Resources) == 0 && !slices.Contains(subtree, g.Suffix) {
-			return g.orphan(len(q.SameSubtree) > 0)
-		}
-		if bad := g.contradictions(); len(bad) > 0 {
-			return fault.Invalidf("Conflicting required and forbidden traits found in the following traits keys: required%s: (%s)",
-				g.Suffix, strings.Join(bad, ", "))
+		if names := g.contradictions(); len(names) > 0 {
+			bad = append(bad, fmt.Sprintf("required%s: (%s)", g.Suffix, strings.Join(names, ", ")))
 		}
 	}
-	if !resources {
-		if len(q.Groups) > 0 {
-			return fault.Invalidf("There should be at least one request group with resources.").WithType(codeMissingValue)
-		}
-		return fault.Invalidf("At least one request group (`resources` or `resources{$S}`) is required.")
-	}
-	for _, suffix := range subtree {
-		switch {
-		case suffix == "":
-			return fault.Invalidf("Empty string (unsuffixed group) can not be specified in `same_subtree` ").WithType(codeBadValue)
-		case !slices.Contains(suffixes, suffix):
-			return fault.Invalidf("Real suffixes should be specified in `same_subtree`: %s not found in %s.", suffix, suffixes).WithType(codeBadValue)
-		}
+	if len(bad) > 0 {
+		return fault.Invalidf("Conflicting required and forbidden traits found in the following traits keys: %s", strings.Join(bad, ", "))
 	}
 	root := Group{Filter: q.Root}
 	if bad := root.contradictions(); len(bad) > 0 {
@@ -73,17 +58,68 @@ func (q *CandidateQuery) Check() error {
 	return nil
 }
 
-// orphan words a group without resources.
-func (g *Group) orphan(subtree bool) error {
-	switch {
-	case subtree:
-		return fault.Invalidf("Resourceless suffixed group request should be specified in `same_subtree` query param: bad group(s) - ['%s'].", g.Suffix).WithType(codeBadValue)
-	case len(g.Required) > 0:
-		return fault.Invalidf("All traits parameters must be associated with resources.  Found the following orphaned traits keys: required%s", g.Suffix)
-	case len(g.MemberOf)+len(g.ForbiddenAggs) > 0:
-		return fault.Invalidf("All member_of parameters must be associated with resources. Found the following orphaned member_of keys: member_of%s", g.Suffix)
+// checkResources refuses groups that ask for no resources, unless a subtree
+// holds them.
+func (q *CandidateQuery) checkResources() error {
+	var suffixes, bare []string
+	for _, g := range q.Groups {
+		suffixes = append(suffixes, g.Suffix)
+		if len(g.Resources) == 0 {
+			bare = append(bare, g.Suffix)
+		}
 	}
-	return fault.Invalidf("All request groups must specify resources.")
+	if !q.Subtrees {
+		return q.checkOrphans(len(bare) > 0)
+	}
+	if len(bare) == len(suffixes) {
+		return fault.Invalidf("There must be at least one resources or resources[$S] parameter.").WithType(codeMissingValue)
+	}
+	subtrees := slices.Concat(q.SameSubtree...)
+	bare = slices.DeleteFunc(bare, func(suffix string) bool { return slices.Contains(subtrees, suffix) })
+	unknown := slices.DeleteFunc(slices.Clone(subtrees), func(suffix string) bool { return slices.Contains(suffixes, suffix) })
+	switch {
+	case slices.Contains(subtrees, ""):
+		return fault.Invalidf("Empty string (unsuffixed group) can not be specified in `same_subtree` ").WithType(codeBadValue)
+	case len(bare) > 0:
+		return fault.Invalidf("Resourceless suffixed group request should be specified in `same_subtree` query param: bad group(s) - %s.",
+			listed(bare)).WithType(codeBadValue)
+	case len(unknown) > 0:
+		return fault.Invalidf("Real suffixes should be specified in `same_subtree`: %s not found in %s.", listed(unknown), listed(suffixes)).WithType(codeBadValue)
+	}
+	return nil
+}
+
+// checkOrphans words what checkResources finds in the request of a caller who
+// knows of no subtrees.
+func (q *CandidateQuery) checkOrphans(bare bool) error {
+	var traits, members []string
+	for _, g := range q.Groups {
+		if len(g.Resources) > 0 {
+			continue
+		}
+		if len(g.Required) > 0 {
+			traits = append(traits, "required"+g.Suffix)
+		}
+		if len(g.MemberOf)+len(g.ForbiddenAggs) > 0 {
+			members = append(members, "member_of"+g.Suffix)
+		}
+	}
+	switch {
+	case len(traits) > 0:
+		return fault.Invalidf("All traits parameters must be associated with resources.  Found the following orphaned traits keys: %s", strings.Join(traits, ", "))
+	case len(members) > 0:
+		return fault.Invalidf("All member_of parameters must be associated with resources. Found the following orphaned member_of keys: %s", strings.Join(members, ", "))
+	case bare:
+		return fault.Invalidf("All request groups must specify resources.")
+	case len(q.Groups) == 0:
+		return fault.Invalidf("At least one request group (`resources` or `resources{$S}`) is required.")
+	}
+	return nil
+}
+
+// listed writes names as the original's messages do.
+func listed(names []string) string {
+	return "['" + strings.Join(names, "', '") + "']"
 }
 
 // contradictions gives traits that are both required and forbidden.

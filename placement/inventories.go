@@ -66,7 +66,7 @@ func (s *Service) SetInventories(ctx context.Context, uuid string, generation in
 		wanted := map[string]bool{}
 		for _, i := range want {
 			wanted[i.ResourceClass] = true
-			if err := s.putInventory(ctx, p, i, fullReserve); err != nil {
+			if err := s.putInventory(ctx, p, i, false, fullReserve); err != nil {
 				return err
 			}
 		}
@@ -87,19 +87,20 @@ func (s *Service) SetInventories(ctx context.Context, uuid string, generation in
 }
 
 // putInventory checks and writes one.
-func (s *Service) putInventory(ctx context.Context, p *Provider, i Inventory, fullReserve bool) error {
+func (s *Service) putInventory(ctx context.Context, p *Provider, i Inventory, isNew, fullReserve bool) error {
 	if err := s.knownClasses(ctx, map[string]int64{i.ResourceClass: 1}); err != nil {
 		return fault.Invalidf("Unknown resource class in inventory for resource provider %s: No such resource class %s.", p.UUID, i.ResourceClass)
 	}
-	invalid := func(what string) error {
-		return fault.Invalidf("Unable to update inventory for resource provider %s: Invalid inventory for '%s' on resource provider '%s'. %s",
-			p.UUID, i.ResourceClass, p.UUID, what)
+	limit, action := "greater than total", "update"
+	if !fullReserve {
+		limit = "greater than or equal to total"
 	}
-	switch {
-	case i.Reserved > i.Total:
-		return invalid("The reserved value is greater than total.")
-	case i.Reserved == i.Total && !fullReserve:
-		return invalid("The reserved value is greater than or equal to total.")
+	if isNew {
+		action = "create"
+	}
+	if i.Reserved > i.Total || i.Reserved == i.Total && !fullReserve {
+		return fault.Invalidf("Unable to %s inventory for resource provider %s: Invalid inventory for '%s' on resource provider '%s'. The reserved value is %s.",
+			action, p.UUID, i.ResourceClass, p.UUID, limit)
 	}
 	i.UpdatedAt = s.clock.Now()
 	return s.store.PutInventory(ctx, p.UUID, i)
@@ -115,7 +116,7 @@ func (s *Service) SetInventory(ctx context.Context, uuid string, generation int6
 		if findInventory(now, i.ResourceClass) == nil {
 			return fault.Invalidf("No inventory record with resource class for resource provider %s: No inventory of class %s found.", uuid, i.ResourceClass)
 		}
-		return s.putInventory(ctx, p, i, fullReserve)
+		return s.putInventory(ctx, p, i, false, fullReserve)
 	})
 }
 
@@ -129,7 +130,7 @@ func (s *Service) AddInventory(ctx context.Context, uuid string, i Inventory, fu
 		if findInventory(now, i.ResourceClass) != nil {
 			return conflict(codeConcurrentUpdate, "Update conflict: the provider has an inventory of class %s already.", i.ResourceClass)
 		}
-		return s.putInventory(ctx, p, i, fullReserve)
+		return s.putInventory(ctx, p, i, true, fullReserve)
 	})
 }
 

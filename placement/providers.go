@@ -164,10 +164,8 @@ func (s *Service) move(ctx context.Context, p *Provider, parent string, reparent
 			return refuse("create", "parent provider UUID does not exist.")
 		case err != nil:
 			return err
-		case parent == p.UUID:
-			return refuse("create", "parent provider UUID cannot be same as UUID. Please set parent provider UUID to None if there is no parent.")
 		}
-		for _, b := range below {
+		for _, b := range append(below, *p) {
 			if b.UUID == parent {
 				return refuse("update", "creating loop in the provider tree is not allowed.")
 			}

@@ -158,14 +158,18 @@ func (h *handler) manageAllocations(w http.ResponseWriter, r *http.Request) erro
 	if err := httpx.Decode(r, &in); err != nil {
 		return err
 	}
-	claims := make([]placement.Claim, 0, len(in))
-	for _, uuid := range slices.Sorted(maps.Keys(in)) {
-		claims = append(claims, in[uuid].domain(r, dashed(uuid)))
-	}
-	if err := h.svc.Claim(r.Context(), claims...); err != nil {
+	if err := h.svc.Claim(r.Context(), claims(r, in)...); err != nil {
 		return err
 	}
 	return httpx.NoContent(w, http.StatusNoContent)
+}
+
+func claims(r *http.Request, in map[string]*claim) []placement.Claim {
+	out := make([]placement.Claim, 0, len(in))
+	for _, uuid := range slices.Sorted(maps.Keys(in)) {
+		out = append(out, in[uuid].domain(r, dashed(uuid)))
+	}
+	return out
 }
 
 func (h *handler) deleteAllocations(w http.ResponseWriter, r *http.Request) error {

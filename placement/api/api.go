@@ -90,7 +90,8 @@ func query(r *http.Request, known ...string) (url.Values, error) {
 	return q, nil
 }
 
-func (h *handler) root(w http.ResponseWriter, _ *http.Request) error {
+func (h *handler) root(w http.ResponseWriter, r *http.Request) error {
+	fresh(w, r, time.Time{})
 	return httpx.JSON(w, http.StatusOK, object{"versions": []object{{
 		"id": "v1.0", "max_version": "1.39", "min_version": "1.0", "status": "CURRENT",
 		"links": []object{{"rel": "self", "href": ""}},

@@ -227,7 +227,7 @@ func TestInventories(t *testing.T) {
 		c.want(204, "DELETE", "/allocations/"+consumer, "")
 		c.want(204, "DELETE", base+"/VCPU", "")
 		c.want(404, "DELETE", base+"/VCPU", "", "No inventory of class VCPU found for delete")
-		c.at("1.4").want(404, "DELETE", base, "")
+		c.at("1.4").want(405, "DELETE", base, "")
 		c.want(204, "DELETE", base, "")
 		c.want(404, "GET", base+"/VCPU", "", "No inventory of class VCPU for "+p)
 		c.want(204, "DELETE", "/resource_providers/"+p, "")

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"nubo/internal/fault"
-	"nubo/internal/httpx"
 	"nubo/placement"
 )
 
@@ -44,7 +43,7 @@ func (h *handler) listCandidates(w http.ResponseWriter, r *http.Request) error {
 
 // parseCandidates reads the query string.
 func parseCandidates(r *http.Request) (placement.CandidateQuery, error) {
-	out := placement.CandidateQuery{Nested: since(r, 29)}
+	out := placement.CandidateQuery{Nested: since(r, 29), Subtrees: since(r, 36)}
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return out, fault.Invalidf("Invalid query string parameters: %s", err)
@@ -54,7 +53,7 @@ func parseCandidates(r *http.Request) (placement.CandidateQuery, error) {
 		return out, err
 	}
 	for _, suffix := range suffixes {
-		g := placement.Group{Suffix: suffix, InTree: q.Get("in_tree" + suffix)}
+		g := placement.Group{Suffix: suffix}
 		if q.Has("resources" + suffix) {
 			if g.Resources, err = parseResources(q.Get("resources" + suffix)); err != nil {
 				return out, err
@@ -63,10 +62,9 @@ func parseCandidates(r *http.Request) (placement.CandidateQuery, error) {
 		if g.Filter, err = parseFilter(q, suffix, listRules(r)); err != nil {
 			return out, err
 		}
-		if g.InTree != "" && !httpx.IsUUID(g.InTree) {
-			return out, fault.Invalidf("Expected 'in_tree' parameter to be a valid UUID. Got: %s", g.InTree)
+		if g.InTree, err = parseInTree(q, suffix); err != nil {
+			return out, err
 		}
-		g.InTree = dashed(g.InTree)
 		out.Groups = append(out.Groups, g)
 	}
 	return out, parseWide(q, suffixes, &out)
@@ -89,9 +87,12 @@ func groupSuffixes(r *http.Request, q url.Values) ([]string, error) {
 		}
 		m := pattern.FindStringSubmatch(name)
 		if m == nil || m[1] == "required" && !since(r, 17) || m[1] == "member_of" && !since(r, 21) || m[1] == "in_tree" && !since(r, 31) {
-			return nil, fault.Invalidf("Invalid query string parameters: Additional properties are not allowed ('%s' was unexpected)", name)
+			return nil, fault.Invalidf("Invalid query string parameters: '%s' does not match any of the regexes: '%s'", name, pattern)
 		}
 		known[m[2]] = true
+	}
+	if len(known) == 0 && !since(r, 25) {
+		return nil, fault.Invalidf("Invalid query string parameters: 'resources' is a required property")
 	}
 	return slices.Sorted(maps.Keys(known)), nil
 }

@@ -109,7 +109,7 @@ func TestCandidates(t *testing.T) {
 func TestCandidateErrors(t *testing.T) {
 	each(t, func(t *testing.T, c *client) {
 		for query, text := range map[string]string{
-			"":                                        "At least one request group",
+			"":                                        "There must be at least one resources or resources[$S] parameter",
 			"resources=":                              "Got: empty string.",
 			"resources=VCPU":                          "Badly formed resources parameter",
 			"resources=VCPU:x":                        "expected positive integer amount. Got: x.",
@@ -121,11 +121,11 @@ func TestCandidateErrors(t *testing.T) {
 			"resources=VCPU:1&required=NOPE":          "No such trait(s): NOPE.",
 			"resources=VCPU:1&required=in:A,":         "Got an empty trait",
 			"resources=VCPU:1&member_of=x":            "valid UUID(s)",
-			"resources=VCPU:1&in_tree=x":              "valid UUID",
-			"resources=VCPU:1&nope=1":                 "'nope' was unexpected",
+			"resources=VCPU:1&in_tree=x":              "to be a format of uuid",
+			"resources=VCPU:1&nope=1":                 "'nope' does not match any of the regexes",
 			"resources=VCPU:1&group_policy=all":       "is not one of ['none', 'isolate']",
 			"resources1=VCPU:1&resources2=VCPU:1":     `"group_policy" parameter is required`,
-			"resources=VCPU:1&required1=COMPUTE_NODE": "orphaned traits keys: required1",
+			"resources=VCPU:1&required1=COMPUTE_NODE": "Resourceless suffixed group request should be specified",
 			"resources=VCPU:1&required=COMPUTE_NODE,!COMPUTE_NODE":                   "Conflicting required and forbidden traits",
 			"resources=VCPU:1&same_subtree=_a":                                       "Real suffixes should be specified",
 			"resources=VCPU:1&root_required=COMPUTE_NODE&root_required=COMPUTE_NODE": "may be specified only once",
@@ -141,8 +141,14 @@ func TestCandidateErrors(t *testing.T) {
 			}
 		}
 		c.at("1.21").want(400, "GET", "/allocation_candidates?resources=VCPU:1&required=!COMPUTE_NODE", "")
-		c.at("1.15").want(400, "GET", "/allocation_candidates?resources=VCPU:1&limit=1", "", "'limit' was unexpected")
+		c.at("1.15").want(400, "GET", "/allocation_candidates?resources=VCPU:1&limit=1", "", "'limit' does not match any of the regexes")
 		c.at("1.9").want(404, "GET", "/allocation_candidates?resources=VCPU:1", "")
+		old := c.at("1.35")
+		old.want(400, "GET", "/allocation_candidates", "", "At least one request group")
+		old.want(400, "GET", "/allocation_candidates?resources=VCPU:1&required1=COMPUTE_NODE&required2=COMPUTE_NODE&group_policy=none", "", "orphaned traits keys: required1, required2")
+		old.want(400, "GET", "/allocation_candidates?resources=VCPU:1&member_of1="+clock.NewID(), "", "orphaned member_of keys: member_of1")
+		old.want(400, "GET", "/allocation_candidates?resources=VCPU:1&in_tree1="+clock.NewID(), "", "All request groups must specify resources.")
+		c.at("1.24").want(400, "GET", "/allocation_candidates", "", "'resources' is a required property")
 	})
 }
 

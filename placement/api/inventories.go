@@ -96,17 +96,11 @@ func (i *inventoryOrDefaults) UnmarshalJSON(b []byte) error {
 }
 
 func (h *handler) updateInventories(w http.ResponseWriter, r *http.Request) error {
-	var in struct {
-		Generation  int64                          `json:"resource_provider_generation"`
-		Inventories map[string]inventoryOrDefaults `json:"inventories"`
-	}
+	var in inventories
 	if err := httpx.Decode(r, &in); err != nil {
 		return err
 	}
-	list := make([]placement.Inventory, 0, len(in.Inventories))
-	for class, i := range in.Inventories {
-		list = append(list, i.domain(class))
-	}
+	list := in.domain()
 	p, err := h.svc.SetInventories(r.Context(), provider(r), in.Generation, list, since(r, 26))
 	if err != nil {
 		return err
@@ -152,6 +146,9 @@ func (h *handler) deleteInventory(w http.ResponseWriter, r *http.Request) error 
 }
 
 func (h *handler) deleteInventories(w http.ResponseWriter, r *http.Request) error {
+	if !since(r, 5) {
+		return fault.New(fault.MethodNotAllowed, "The method specified is not allowed for this resource.")
+	}
 	if err := h.svc.DeleteInventories(r.Context(), provider(r)); err != nil {
 		return err
 	}

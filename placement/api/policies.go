@@ -13,6 +13,7 @@ func Rules() []policy.Rule {
 		{Name: "admin_or_service_api", Check: "role:admin or role:service", Scopes: project},
 		{Name: "project_reader_api", Check: "role:reader and project_id:%(project_id)s"},
 		{Name: "admin_or_project_reader_or_service_api", Check: "role:admin or rule:project_reader_api or role:service", Scopes: project},
+		{Name: "placement:reshaper:reshape", Check: "rule:service_api", Scopes: project},
 		{Name: "placement:usages", Check: "rule:admin_or_project_reader_or_service_api", Scopes: project},
 	}
 	for _, name := range []string{

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"time"
 
+	"nubo/internal/fault"
 	"nubo/internal/httpx"
 	"nubo/placement"
 )
@@ -50,7 +51,12 @@ func (h *handler) listProviders(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	in := placement.ProviderQuery{Name: q.Get("name"), UUID: q.Get("uuid"), InTree: q.Get("in_tree")}
+	for _, name := range []string{"uuid", "in_tree"} {
+		if q.Has(name) && !httpx.IsUUID(q.Get(name)) {
+			return fault.Invalidf("Invalid query string parameters: '%s' is not a 'uuid'", q.Get(name))
+		}
+	}
+	in := placement.ProviderQuery{Name: q.Get("name"), UUID: dashed(q.Get("uuid")), InTree: dashed(q.Get("in_tree"))}
 	if q.Has("resources") {
 		if in.Fits, err = parseResources(q.Get("resources")); err != nil {
 			return err

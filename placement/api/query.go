@@ -26,7 +26,7 @@ func parseResources(s string) (map[string]int64, error) {
 		if !ok || strings.Contains(text, ":") {
 			return nil, badly(one)
 		}
-		amount, err := strconv.ParseInt(text, 10, 64)
+		amount, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 		if err != nil || amount > placement.MaxInt {
 			return nil, fault.Invalidf("Requested resource %s expected positive integer amount. Got: %s.", class, text)
 		}
@@ -112,6 +112,9 @@ func parseTraits(s string, rules filterRules, f *placement.Filter) error {
 
 // parseMemberOf reads "UUID", "in:UUID,UUID" or either after "!".
 func parseMemberOf(s string, rules filterRules, f *placement.Filter) error {
+	if strings.Contains(s, ",") && !strings.HasPrefix(strings.TrimPrefix(s, "!"), "in:") {
+		return fault.Invalidf("Multiple values for 'member_of' must be prefixed with the 'in:' or '!in:' keyword using the valid microversion. Got: %s", s)
+	}
 	value, not := strings.CutPrefix(s, "!")
 	if not && !rules.forbiddenAggs {
 		return fault.Invalidf("Forbidden member_of parameters are not supported in the specified microversion. Got: %s", s)
@@ -123,7 +126,7 @@ func parseMemberOf(s string, rules filterRules, f *placement.Filter) error {
 	}
 	for i, uuid := range set {
 		if !httpx.IsUUID(uuid) {
-			return fault.Invalidf("Expected 'member_of' parameter to contain valid UUID(s). Got: %s", s)
+			return fault.Invalidf("Invalid query string parameters: Expected 'member_of' parameter to contain valid UUID(s). Got: %s", uuid)
 		}
 		set[i] = dashed(uuid)
 	}
@@ -133,6 +136,18 @@ func parseMemberOf(s string, rules filterRules, f *placement.Filter) error {
 		f.MemberOf = append(f.MemberOf, set)
 	}
 	return nil
+}
+
+// parseInTree reads the parameter in_tree of one group; "" if there is none.
+func parseInTree(q url.Values, suffix string) (string, error) {
+	if !q.Has("in_tree" + suffix) {
+		return "", nil
+	}
+	uuid := strings.TrimSpace(q.Get("in_tree" + suffix))
+	if !httpx.IsUUID(uuid) {
+		return "", fault.Invalidf("Invalid query string parameters: Expected 'in_tree' parameter to be a format of uuid. Got: %s", uuid)
+	}
+	return dashed(uuid), nil
 }
 
 func split(s string) []string {

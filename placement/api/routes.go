@@ -17,7 +17,7 @@ func (h *handler) routes() []httpx.Route {
 		httpx.GET("/resource_providers/{uuid}/inventories", "placement:resource_providers:inventories:list", h.listInventories),
 		httpx.POST("/resource_providers/{uuid}/inventories", "placement:resource_providers:inventories:create", h.createInventory, body("inventory.create")),
 		httpx.PUT("/resource_providers/{uuid}/inventories", "placement:resource_providers:inventories:update", h.updateInventories, body("inventories.put")),
-		httpx.DELETE("/resource_providers/{uuid}/inventories", "placement:resource_providers:inventories:delete", h.deleteInventories, httpx.Since(1, 5)),
+		httpx.DELETE("/resource_providers/{uuid}/inventories", "placement:resource_providers:inventories:delete", h.deleteInventories),
 		httpx.GET("/resource_providers/{uuid}/inventories/{resource_class}", "placement:resource_providers:inventories:show", h.showInventory),
 		httpx.PUT("/resource_providers/{uuid}/inventories/{resource_class}", "placement:resource_providers:inventories:update", h.updateInventory, body("inventory.put")),
 		httpx.DELETE("/resource_providers/{uuid}/inventories/{resource_class}", "placement:resource_providers:inventories:delete", h.deleteInventory),
@@ -34,6 +34,7 @@ func (h *handler) routes() []httpx.Route {
 		httpx.PUT("/allocations/{consumer_uuid}", "placement:allocations:update", h.updateAllocations, body("allocations.put")),
 		httpx.DELETE("/allocations/{consumer_uuid}", "placement:allocations:delete", h.deleteAllocations),
 		httpx.POST("/allocations", "placement:allocations:manage", h.manageAllocations, httpx.Since(1, 13), body("allocations.post")),
+		httpx.POST("/reshaper", "placement:reshaper:reshape", h.reshape, httpx.Since(1, 30), body("reshaper")),
 		httpx.GET("/allocation_candidates", "placement:allocation_candidates:list", h.listCandidates, httpx.Since(1, 10)),
 		httpx.GET("/usages", "placement:usages", h.usages, httpx.Since(1, 9), httpx.On(usagesTarget)),
 

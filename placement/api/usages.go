@@ -47,8 +47,16 @@ func (h *handler) usages(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	in := placement.UsageQuery{ProjectID: q.Get("project_id"), UserID: q.Get("user_id")}
-	if in.ProjectID == "" {
+	if !q.Has("project_id") {
 		return fault.Invalidf("Invalid query string parameters: 'project_id' is a required property")
+	}
+	for name, values := range q {
+		switch {
+		case values[0] == "":
+			return fault.Invalidf("Invalid query string parameters: '%s' is too short", name)
+		case len(values[0]) > 255:
+			return fault.Invalidf("Invalid query string parameters: '%s' is too long", name)
+		}
 	}
 	asked := q.Get("consumer_type")
 	if q.Has("consumer_type") && !consumerType.MatchString(asked) {

@@ -70,7 +70,7 @@ func (s *Store) SlotInventories(ctx context.Context, slots []placement.Slot) ([]
 }
 
 // AddUsed implements placement.AllocationStore.
-func (s *Store) AddUsed(ctx context.Context, deltas []placement.SlotDelta, touched []string, now time.Time) error {
+func (s *Store) AddUsed(ctx context.Context, deltas []placement.SlotDelta, touched []string, by int64, now time.Time) error {
 	if len(deltas) > 0 {
 		args := make([]any, 0, 3*len(deltas))
 		for _, d := range deltas {
@@ -87,7 +87,7 @@ func (s *Store) AddUsed(ctx context.Context, deltas []placement.SlotDelta, touch
 	if len(touched) == 0 {
 		return nil
 	}
-	_, err := s.exec(ctx, "UPDATE resource_providers SET version = version + 1, generation = generation + 1, updated_at = ? WHERE uuid IN (?)", db.Micro(now), bun.List(touched))
+	_, err := s.exec(ctx, "UPDATE resource_providers SET version = version + 1, generation = generation + ?, updated_at = ? WHERE uuid IN (?)", by, db.Micro(now), bun.List(touched))
 	return err
 }
 
