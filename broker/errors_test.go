@@ -33,6 +33,52 @@ var errorTests = []struct {
 	}, 404, "NOT_FOUND - no exchange 'nope' in vhost '/'"},
 	{"bind no queue", func(c ch) error { return c.QueueBind("nope", "k", "amq.direct", false, nil) },
 		404, "NOT_FOUND - no queue 'nope' in vhost '/'"},
+	{"stream got", func(c ch) error { streamQueue(c); _, _, err := c.Get("q", false); return err },
+		540, "NOT_IMPLEMENTED - basic.get not supported by stream queues queue 'q' in vhost '/'"},
+	{"stream purged", func(c ch) error { streamQueue(c); _, err := c.QueuePurge("q", false); return err },
+		540, "NOT_IMPLEMENTED - queue.purge not supported by stream queues queue 'q' in vhost '/'"},
+	{"stream without prefetch", func(c ch) error {
+		streamQueue(c)
+		_, err := c.Consume("q", "", false, false, false, false, nil)
+		return err
+	}, 406, "PRECONDITION_FAILED - consumer prefetch count is not set for 'queue 'q' in vhost '/''"},
+	{"stream with auto-ack", func(c ch) error {
+		streamQueue(c)
+		c.Qos(1, 0, false)
+		_, err := c.Consume("q", "", true, false, false, false, nil)
+		return err
+	}, 540, "NOT_IMPLEMENTED - automatic acknowledgement not supported by stream queues queue 'q' in vhost '/'"},
+	{"stream with global qos", func(c ch) error {
+		streamQueue(c)
+		c.Qos(1, 0, false)
+		c.Qos(1, 0, true)
+		_, err := c.Consume("q", "", false, false, false, false, nil)
+		return err
+	}, 540, "NOT_IMPLEMENTED - queue 'q' in vhost '/' does not support global qos"},
+	{"transient stream", func(c ch) error {
+		_, err := c.QueueDeclare("q", false, false, false, false, rabbit.Table{"x-queue-type": "stream"})
+		return err
+	}, 406, "PRECONDITION_FAILED - invalid property 'non-durable' for queue 'q' in vhost '/'"},
+	{"exclusive stream", func(c ch) error {
+		_, err := c.QueueDeclare("q", true, false, true, false, rabbit.Table{"x-queue-type": "stream"})
+		return err
+	}, 406, "PRECONDITION_FAILED - invalid property 'exclusive-owner' for queue 'q' in vhost '/'"},
+	{"stream with a TTL", func(c ch) error {
+		_, err := c.QueueDeclare("q", true, false, false, false, rabbit.Table{"x-queue-type": "stream", "x-message-ttl": int32(5)})
+		return err
+	}, 406, "PRECONDITION_FAILED - invalid arg 'x-message-ttl' for queue 'q' in vhost '/' of queue type rabbit_stream_queue"},
+	{"age of a classic queue", func(c ch) error {
+		_, err := c.QueueDeclare("q", true, false, false, false, rabbit.Table{"x-max-age": "1h"})
+		return err
+	}, 406, "PRECONDITION_FAILED - invalid arg 'x-max-age' for queue 'q' in vhost '/' of queue type rabbit_classic_queue"},
+	{"age without unit", func(c ch) error {
+		_, err := c.QueueDeclare("q", true, false, false, false, rabbit.Table{"x-queue-type": "stream", "x-max-age": "1"})
+		return err
+	}, 406, "PRECONDITION_FAILED - invalid arg 'x-max-age' for queue 'q' in vhost '/': invalid_max_age"},
+	{"large stream segments", func(c ch) error {
+		_, err := c.QueueDeclare("q", true, false, false, false, rabbit.Table{"x-queue-type": "stream", "x-stream-max-segment-size-bytes": int64(3_000_000_001)})
+		return err
+	}, 406, "PRECONDITION_FAILED - Exceeded max value for x-stream-max-segment-size-bytes"},
 	{"unnamed queue", func(c ch) error { _, _, err := c.Get("", true); return err },
 		404, "NOT_FOUND - no previously declared queue"},
 	{"durable differs", func(c ch) error {
@@ -282,4 +328,8 @@ func publishing(c *rabbit.Channel, p rabbit.Publishing) error {
 	closed := c.NotifyClose(make(chan *rabbit.Error, 1))
 	c.Publish("", "q", false, false, p)
 	return <-closed
+}
+
+func streamQueue(c ch) {
+	c.QueueDeclare("q", true, false, false, false, rabbit.Table{"x-queue-type": "stream"})
 }

@@ -152,6 +152,33 @@ var scenarios = map[string]func(p *peer, c ch) []string{
 		}
 		return got
 	},
+	"stream": func(p *peer, c ch) []string {
+		durable(p, c, "q", rabbit.Table{"x-queue-type": "stream", "x-max-age": "1h", "x-max-length-bytes": int64(1 << 30)})
+		testx.NoErr(p.t, c.Confirm(false))
+		for i := range 10 {
+			conf, err := c.PublishWithDeferredConfirm("", "q", false, false, rabbit.Publishing{Body: fmt.Append(nil, i), Headers: rabbit.Table{"mine": "x"}})
+			testx.NoErr(p.t, err)
+			testx.Equal(p.t, conf.Wait(), true)
+		}
+		var got []string
+		for _, from := range []any{"first", int64(7), "1h"} {
+			ch := p.channel()
+			testx.NoErr(p.t, ch.Qos(2, 0, false))
+			d, err := ch.Consume("q", "", false, false, false, false, rabbit.Table{"x-stream-offset": from})
+			testx.NoErr(p.t, err)
+			for range 3 {
+				m := next(p.t, d)
+				got = append(got, fmt.Sprintf("%s offset %v %T redelivered %v %v", m.Body, m.Headers["x-stream-offset"], m.Headers["x-stream-offset"], m.Redelivered, m.Headers["mine"]))
+				testx.NoErr(p.t, m.Ack(false))
+			}
+		}
+		late := p.channel()
+		testx.NoErr(p.t, late.Qos(2, 0, false))
+		d, err := late.Consume("q", "", false, false, false, false, nil)
+		testx.NoErr(p.t, err)
+		publishFull(p, c, "", "q", rabbit.Publishing{Body: []byte("new")})
+		return append(got, string(next(p.t, d).Body))
+	},
 	"transactions": func(p *peer, c ch) []string {
 		durable(p, c, "q", nil)
 		testx.NoErr(p.t, c.Tx())

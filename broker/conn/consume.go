@@ -1,8 +1,11 @@
 package conn
 
 import (
+	"time"
+
 	"nubo/amqp"
 	"nubo/broker/queue"
+	"nubo/broker/stream"
 	"nubo/broker/user"
 	"nubo/broker/vhost"
 )
@@ -151,7 +154,13 @@ func (ch *channel) consume(m *amqp.BasicConsume) *amqp.Error {
 	if err != nil {
 		return err
 	}
-	if q.Initial.Type == queue.Quorum && ch.globalLimit() {
+	if q.Initial.Type == queue.Stream && ch.prefetch == 0 {
+		return amqp.Errorf(amqp.PreconditionFailed, "consumer prefetch count is not set for 'queue '%s' in vhost '%s''", name, ch.c.vh.Name)
+	}
+	if q.Initial.Type == queue.Stream && m.NoAck {
+		return amqp.Errorf(amqp.NotImplemented, "automatic acknowledgement not supported by stream queues queue '%s' in vhost '%s'", name, ch.c.vh.Name)
+	}
+	if q.Initial.Type != queue.Classic && ch.globalLimit() {
 		return amqp.Errorf(amqp.NotImplemented, "queue '%s' in vhost '%s' does not support global qos", name, ch.c.vh.Name)
 	}
 	k, err := ch.newConsumer(m)
@@ -166,6 +175,13 @@ func (ch *channel) consume(m *amqp.BasicConsume) *amqp.Error {
 				name, ch.c.vh.Name, amqp.TypeName(p))
 		}
 		k.Priority = int(n)
+	}
+	if q.Initial.Type == queue.Stream {
+		from, bad := stream.ParseOffset(m.Arguments["x-stream-offset"], time.Now())
+		if bad != nil {
+			return amqp.Errorf(amqp.PreconditionFailed, "invalid arg 'x-stream-offset' for queue '%s' in vhost '%s': %v", name, ch.c.vh.Name, bad)
+		}
+		k.From = from
 	}
 	switch q.Consume(&k.Consumer) {
 	case queue.Closed:
@@ -193,7 +209,7 @@ func (ch *channel) newConsumer(m *amqp.BasicConsume) (*consumer, *amqp.Error) {
 			Tag: m.ConsumerTag, NoAck: m.NoAck, Exclusive: m.Exclusive, Prefetch: ch.prefetch, Args: m.Arguments,
 			Connection: ch.c.info.Name, User: ch.c.info.User, Channel: ch.id,
 		},
-		ch:       ch, args: m.Arguments, limit: ch.prefetch, held: true,
+		ch: ch, args: m.Arguments, limit: ch.prefetch, held: true,
 	}
 	if k.Tag == "" {
 		k.Tag = vhost.RandomName("amq.ctag-")
@@ -239,6 +255,9 @@ func (ch *channel) get(m *amqp.BasicGet) *amqp.Error {
 	if err != nil {
 		return err
 	}
+	if q.Initial.Type == queue.Stream {
+		return amqp.Errorf(amqp.NotImplemented, "basic.get not supported by stream queues queue '%s' in vhost '%s'", name, ch.c.vh.Name)
+	}
 	e, left, ok := q.Get(m.NoAck)
 	if !ok {
 		ch.mu.Lock()
@@ -263,5 +282,6 @@ func (ch *channel) get(m *amqp.BasicGet) *amqp.Error {
 	ch.c.out.sendContent(ch.id, &amqp.BasicGetOk{
 		DeliveryTag: tag, Redelivered: e.Redelivered, Exchange: e.Msg.Exchange, RoutingKey: e.Msg.RoutingKey, MessageCount: uint32(left),
 	}, e.Content(), ch.c.frameMax)
+	ch.c.out.waitRoom() // a batch may ask for more than is good to gather
 	return nil
 }

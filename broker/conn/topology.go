@@ -227,6 +227,9 @@ func (ch *channel) queuePurge(m *amqp.QueuePurge) *amqp.Error {
 	if err != nil {
 		return err
 	}
+	if q.Initial.Type == queue.Stream {
+		return amqp.Errorf(amqp.NotImplemented, "queue.purge not supported by stream queues queue '%s' in vhost '%s'", name, ch.c.vh.Name)
+	}
 	ch.reply(m.NoWait, &amqp.QueuePurgeOk{MessageCount: uint32(q.Purge())})
 	return nil
 }

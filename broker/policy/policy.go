@@ -17,7 +17,8 @@ import (
 type Policy struct {
 	Name    string
 	Pattern string
-	// ApplyTo is "queues", "exchanges", "all", "classic_queues" or "quorum_queues".
+	// ApplyTo is "queues", "exchanges", "all", "classic_queues", "quorum_queues"
+	// or "streams".
 	ApplyTo  string
 	Priority int
 	// Definition has numbers as int64 and words as string.
@@ -32,6 +33,7 @@ const (
 	Exchange     Kind = "exchanges"
 	ClassicQueue Kind = "classic_queues"
 	QuorumQueue  Kind = "quorum_queues"
+	Stream       Kind = "streams"
 )
 
 // numbers are the settings that are numbers, with their smallest value. An

@@ -1,6 +1,9 @@
 package queue
 
-import "nubo/amqp"
+import (
+	"nubo/amqp"
+	"nubo/broker/stream"
+)
 
 // Sink is where a consumer's messages go.
 type Sink interface {
@@ -24,10 +27,13 @@ type Consumer struct {
 	// Connection, Channel and User tell whose it is.
 	Connection, User string
 	Channel          uint16
-	Sink             Sink
+	// From is where to begin in a stream.
+	From stream.Offset
+	Sink Sink
 
 	// Guarded by the queue's lock.
 	blocked bool
+	reader  stream.Reader
 }
 
 // Consume adds a consumer and begins delivery. It is Rejected if exclusive use
@@ -40,6 +46,9 @@ func (q *Queue) Consume(c *Consumer) Outcome {
 	}
 	if q.exclusive != nil || c.Exclusive && (len(q.consumers) > 0 || q.Initial.SingleActive) {
 		return Rejected
+	}
+	if q.stream != nil {
+		q.seek(c)
 	}
 	if c.Exclusive {
 		q.exclusive = c
@@ -56,6 +65,10 @@ func (q *Queue) Consume(c *Consumer) Outcome {
 	}
 	q.activate()
 	q.hadOne = true
+	if q.stream != nil {
+		q.feed(c)
+		return Accepted
+	}
 	q.deliver()
 	q.armExpiry()
 	return Accepted
@@ -122,6 +135,10 @@ func (q *Queue) Resume(c *Consumer) {
 	for _, o := range q.consumers {
 		if o == c {
 			q.activate()
+			if q.stream != nil {
+				q.feed(c)
+				return
+			}
 			q.deliver()
 			q.armExpiry()
 			return

@@ -13,6 +13,7 @@ import (
 	"nubo/amqp"
 	"nubo/broker/message"
 	"nubo/broker/store"
+	"nubo/broker/stream"
 )
 
 // Config is what a queue is made with.
@@ -91,6 +92,9 @@ type Queue struct {
 	// redelivered: messages up to this place count as delivered before.
 	redelivered uint64
 
+	stream      *stream.Stream // of a stream, which has no use for the above
+	uncommitted []publisher    // of messages that are not durable yet, oldest first
+
 	expiry   *time.Timer // drops expired messages
 	expiryAt int64       // when it is due; 0 if it is not set
 	idle     *time.Timer // closes the queue after x-expires
@@ -107,6 +111,9 @@ func New(cfg Config) *Queue {
 	q := &Queue{Config: cfg, set: cfg.Initial, seenAt: time.Now()}
 	if n := cfg.Initial.MaxPriority; n > 0 {
 		q.ready.higher = make([]level, n)
+	}
+	if cfg.Initial.Type == Stream {
+		q.stream = stream.New(cfg.Store, cfg.StoreID, cfg.Memory.Add, cfg.Initial.limits())
 	}
 	q.mu.Lock() // the timer may fire at once
 	defer q.unlock()
@@ -127,6 +134,9 @@ func (q *Queue) Apply(s Settings) {
 	q.set = s
 	if expires {
 		q.startIdle()
+	}
+	if q.stream != nil {
+		q.stream.Limit(s.limits(), time.Now())
 	}
 	q.trim()
 }
@@ -149,6 +159,9 @@ func (q *Queue) Publish(m *message.Message, w store.Waiter, tag uint64) Outcome 
 	defer q.unlock()
 	if q.closed {
 		return Closed
+	}
+	if q.stream != nil {
+		return q.publishStream(m, w, tag)
 	}
 	if q.set.Overflow != DropHead && q.full(m) {
 		if q.set.Overflow == RejectPublishDLX {
@@ -223,10 +236,7 @@ func (q *Queue) deliver() {
 		}
 		c := q.consumers[i]
 		if !c.Sink.Offer(q, *e) {
-			c.blocked = true
-			if q.active--; q.active == 0 {
-				q.use.stop()
-			}
+			q.block(c)
 			continue
 		}
 		got := q.pop()
@@ -240,6 +250,14 @@ func (q *Queue) deliver() {
 		if q.single == nil {
 			q.rotate(i)
 		}
+	}
+}
+
+// block counts a consumer out that refused a message. mu is held.
+func (q *Queue) block(c *Consumer) {
+	c.blocked = true
+	if q.active--; q.active == 0 {
+		q.use.stop()
 	}
 }
 
@@ -293,13 +311,19 @@ func (q *Queue) Ack(entries []Entry) {
 	defer q.mu.Unlock()
 	for i := range entries {
 		q.out.remove(entries[i].Msg)
-		q.settle(&entries[i])
+		if q.stream == nil {
+			q.settle(&entries[i])
+		}
 	}
 	q.counters.Ack += uint64(len(entries))
 }
 
 // Discard ends entries that were refused rather than acknowledged.
 func (q *Queue) Discard(entries []Entry) {
+	if q.stream != nil { // as RabbitMQ does since 4.0: it is credit like an ack
+		q.Ack(entries)
+		return
+	}
 	q.mu.Lock()
 	defer q.unlock()
 	for i := range entries {
@@ -311,6 +335,10 @@ func (q *Queue) Discard(entries []Entry) {
 
 // Requeue puts entries back where they were.
 func (q *Queue) Requeue(entries []Entry) {
+	if q.stream != nil { // as RabbitMQ does since 4.0: it is credit like an ack
+		q.Ack(entries)
+		return
+	}
 	q.mu.Lock()
 	defer q.unlock()
 	for _, e := range entries {
@@ -379,9 +407,7 @@ func (q *Queue) Purge() int {
 		q.settle(&e)
 	}
 	if q.ready.spilled > 0 {
-		for seq := q.taken + 1; seq <= q.seq; seq++ {
-			q.Store.Remove(q.StoreID, seq)
-		}
+		q.Store.RemoveRange(q.StoreID, q.taken+1, q.seq)
 		q.taken, q.failed = q.seq, false
 	}
 	q.ready = backlog{higher: q.ready.higher}
@@ -392,7 +418,16 @@ func (q *Queue) Purge() int {
 func (q *Queue) Len() (ready, consumers int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.ready.len(), len(q.consumers)
+	return q.count(), len(q.consumers)
+}
+
+// count is how many messages are ready; those of a stream stay so. mu is held.
+func (q *Queue) count() int {
+	if q.stream != nil {
+		n, _ := q.stream.Len()
+		return n
+	}
+	return q.ready.len()
 }
 
 // Closed tells whether the queue is gone.
@@ -430,6 +465,7 @@ func (q *Queue) Close(cond Condition) (int, Verdict) {
 	case q.closed:
 		q.mu.Unlock()
 		return 0, Done
+	case q.stream != nil: // unconditionally, as in RabbitMQ
 	case cond.IfUnused && len(q.consumers) > 0:
 		q.mu.Unlock()
 		return 0, InUse
@@ -437,7 +473,7 @@ func (q *Queue) Close(cond Condition) (int, Verdict) {
 		q.mu.Unlock()
 		return 0, NotEmpty
 	}
-	n := q.ready.len()
+	n := q.count()
 	consumers := q.shut()
 	q.mu.Unlock()
 	for _, c := range consumers {
@@ -455,6 +491,9 @@ func (q *Queue) shut() []*Consumer {
 		q.Memory.Add(-e.Msg.Footprint())
 	}
 	q.ready = backlog{}
+	if q.stream != nil {
+		q.stream.Close()
+	}
 	if q.inStore {
 		q.Store.Drop(q.StoreID)
 	}
@@ -468,7 +507,7 @@ func (q *Queue) shut() []*Consumer {
 func (q *Queue) Stop() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.closed && q.inStore {
+	if !q.closed && q.inStore && q.stream == nil {
 		q.Store.Delivered(q.StoreID, max(q.handed, q.redelivered))
 	}
 	q.closed = true

@@ -17,6 +17,8 @@ type Entry struct {
 	deliveries uint32
 	// counted is set if consumers are told that.
 	counted bool
+	// streamed is set if they are told the offset.
+	streamed bool
 	// Redelivered is set when the message was handed out before.
 	Redelivered bool
 	// stored is set when the store has the message.
@@ -25,14 +27,19 @@ type Entry struct {
 
 // Content is the message as a consumer gets it.
 func (e *Entry) Content() *message.Message {
-	if !e.counted {
-		return e.Msg
-	}
 	m := e.Msg
+	var props []byte
+	switch {
+	case e.counted:
+		props = amqp.SetHeader(m.Props, "x-delivery-count", int64(e.deliveries))
+	case e.streamed:
+		props = amqp.SetHeader(m.Props, "x-stream-offset", int64(e.Seq-1))
+	default:
+		return m
+	}
 	return &message.Message{ // all but Log, which is the store's
-		Exchange: m.Exchange, RoutingKey: m.RoutingKey, Body: m.Body,
-		Props: amqp.SetHeader(m.Props, "x-delivery-count", int64(e.deliveries)),
-		TTL:   m.TTL, HasTTL: m.HasTTL, Persistent: m.Persistent, Priority: m.Priority,
+		Exchange: m.Exchange, RoutingKey: m.RoutingKey, Body: m.Body, Props: props,
+		TTL: m.TTL, HasTTL: m.HasTTL, Persistent: m.Persistent, Priority: m.Priority,
 	}
 }
 

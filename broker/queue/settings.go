@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nubo/amqp"
+	"nubo/broker/stream"
 )
 
 // Type is a kind of queue.
@@ -15,6 +16,7 @@ type Type string
 const (
 	Classic Type = "classic"
 	Quorum  Type = "quorum"
+	Stream  Type = "stream"
 )
 
 // Overflow is what a full queue does.
@@ -47,6 +49,10 @@ type Settings struct {
 	// ConsumerTimeout is how long a consumer may sit on a message; 0 if the
 	// broker's default holds.
 	ConsumerTimeout time.Duration
+	// MaxAge is how long a stream keeps messages, or -1, SegmentBytes how large
+	// the segments are that it drops at once.
+	MaxAge       time.Duration
+	SegmentBytes int64
 
 	// Policy and OperatorPolicy are the names of those that hold, Definition
 	// what they say together.
@@ -60,36 +66,48 @@ type Settings struct {
 const maxTTL = math.MaxUint32
 
 // BadArg is a declaration that was refused.
-type BadArg struct{ before, after string }
+type BadArg struct{ before, after, whole string }
 
 // Text is the error for a queue, as RabbitMQ words it.
 func (b *BadArg) Text(queue, vhost string) string {
+	if b.whole != "" {
+		return b.whole
+	}
 	return fmt.Sprintf("%s queue '%s' in vhost '%s'%s", b.before, queue, vhost, b.after)
 }
 
 func badArg(arg, reason string) *BadArg {
-	return &BadArg{"invalid arg '" + arg + "' for", ": " + reason}
+	return &BadArg{before: "invalid arg '" + arg + "' for", after: ": " + reason}
 }
 
 func unacceptable(arg string, v any) *BadArg {
 	return badArg(arg, "{unacceptable_type,"+amqp.TypeName(v)+"}")
 }
 
+var streamOnly = []string{"x-max-age", "x-stream-max-segment-size-bytes", "x-initial-cluster-size"}
+
 // wrongType lists the arguments that only one of the types knows.
 var wrongType = map[Type][]string{
-	Classic: {"x-delivery-limit", "x-quorum-initial-group-size", "x-max-in-memory-length", "x-max-in-memory-bytes", "x-dead-letter-strategy"},
-	Quorum:  {"x-max-priority", "x-queue-mode"},
+	Classic: append([]string{
+		"x-delivery-limit", "x-quorum-initial-group-size", "x-max-in-memory-length", "x-max-in-memory-bytes", "x-dead-letter-strategy",
+	}, streamOnly...),
+	Quorum: append([]string{"x-max-priority", "x-queue-mode", "x-queue-version"}, streamOnly...),
+	Stream: {
+		"x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy", "x-max-length",
+		"x-max-in-memory-length", "x-max-in-memory-bytes", "x-max-priority", "x-overflow", "x-queue-mode", "x-queue-version",
+		"x-single-active-consumer", "x-quorum-initial-group-size", "x-delivery-limit",
+	},
 }
 
 // Parse reads the flags and arguments of a queue.declare.
 func Parse(flags Flags, args amqp.Table) (Settings, *BadArg) {
-	s := Settings{Type: Classic, TTL: -1, MaxLength: -1, MaxBytes: -1, DeliveryLimit: -1}
+	s := Settings{Type: Classic, TTL: -1, MaxLength: -1, MaxBytes: -1, DeliveryLimit: -1, MaxAge: -1, SegmentBytes: stream.DefaultSegment}
 	if bad := s.parseType(flags, args["x-queue-type"]); bad != nil {
 		return s, bad
 	}
 	for _, name := range wrongType[s.Type] {
 		if _, ok := args[name]; ok {
-			return s, &BadArg{"invalid arg '" + name + "' for", " of queue type rabbit_" + string(s.Type) + "_queue"}
+			return s, &BadArg{before: "invalid arg '" + name + "' for", after: " of queue type rabbit_" + string(s.Type) + "_queue"}
 		}
 	}
 	if bad := s.parseNumbers(args); bad != nil {
@@ -98,7 +116,7 @@ func Parse(flags Flags, args amqp.Table) (Settings, *BadArg) {
 	return s, s.parseWords(args)
 }
 
-// parseType reads x-queue-type and what a quorum queue must be.
+// parseType reads x-queue-type and what quorum queues and streams must be.
 func (s *Settings) parseType(flags Flags, arg any) *BadArg {
 	switch v := arg.(type) {
 	case nil:
@@ -110,7 +128,7 @@ func (s *Settings) parseType(flags Flags, arg any) *BadArg {
 	switch s.Type {
 	case Classic:
 		return nil
-	case Quorum:
+	case Quorum, Stream:
 	default:
 		return badArg("x-queue-type", fmt.Sprintf(`"unsupported queue type '%s'"`, s.Type))
 	}
@@ -119,7 +137,7 @@ func (s *Settings) parseType(flags Flags, arg any) *BadArg {
 		name string
 	}{{!flags.Durable, "non-durable"}, {flags.AutoDelete, "auto-delete"}, {flags.Exclusive, "exclusive-owner"}} {
 		if p.bad {
-			return &BadArg{"invalid property '" + p.name + "' for", ""}
+			return &BadArg{before: "invalid property '" + p.name + "' for"}
 		}
 	}
 	return nil
@@ -137,6 +155,8 @@ func (s *Settings) parseNumbers(args amqp.Table) *BadArg {
 		{"x-max-length-bytes", 0, math.MaxInt64, func(v int64) { s.MaxBytes = v }},
 		{"x-max-priority", 0, math.MaxUint8, func(v int64) { s.MaxPriority = uint8(v) }},
 		{"x-delivery-limit", math.MinInt64, math.MaxInt64, func(v int64) { s.DeliveryLimit = max(v, -1) }},
+		{"x-stream-max-segment-size-bytes", 0, math.MaxInt64, func(v int64) { s.SegmentBytes = v }},
+		{"x-initial-cluster-size", 1, math.MaxInt64, func(int64) {}},
 		{"x-consumer-timeout", math.MinInt64, math.MaxInt64, func(v int64) { s.ConsumerTimeout = time.Duration(max(v, 0)) * time.Millisecond }},
 	} {
 		arg, ok := args[p.name]
@@ -148,6 +168,9 @@ func (s *Settings) parseNumbers(args amqp.Table) *BadArg {
 			return badArg(p.name, reason)
 		}
 		p.set(v)
+	}
+	if s.SegmentBytes > stream.MaxSegment {
+		return &BadArg{whole: "Exceeded max value for x-stream-max-segment-size-bytes"}
 	}
 	return nil
 }
@@ -180,6 +203,17 @@ func (s *Settings) parseWords(args amqp.Table) *BadArg {
 	default:
 		return unacceptable("x-queue-mode", v)
 	}
+	switch v := args["x-max-age"].(type) {
+	case nil:
+	case string:
+		age, err := stream.ParseAge(v)
+		if err != nil {
+			return badArg("x-max-age", err.Error())
+		}
+		s.MaxAge = age
+	default:
+		return unacceptable("x-max-age", v)
+	}
 	if v, ok := args["x-queue-version"]; ok {
 		if n, isInt := amqp.Integer(v); !isInt || n != 1 && n != 2 {
 			return badArg("x-queue-version", fmt.Sprintf(`"unsupported queue version '%v'"`, v))
@@ -194,7 +228,7 @@ func (s *Settings) parseDeadLetter(args amqp.Table) *BadArg {
 	case string:
 		s.DLX = &v
 	default:
-		return &BadArg{fmt.Sprintf("invalid type '%s' for arg 'x-dead-letter-exchange' in", amqp.TypeName(v)), ""}
+		return &BadArg{before: fmt.Sprintf("invalid type '%s' for arg 'x-dead-letter-exchange' in", amqp.TypeName(v))}
 	}
 	switch v := args["x-dead-letter-routing-key"].(type) {
 	case nil:
@@ -214,6 +248,9 @@ var overflows = map[string]Overflow{"drop-head": DropHead, "reject-publish": Rej
 // With returns the settings with a policy's definition on top: of two numbers
 // the smaller holds, of two words the argument's.
 func (s Settings) With(policy amqp.Table) Settings {
+	if s.Type == Stream {
+		return s.withStream(policy)
+	}
 	for name, p := range map[string]*int64{
 		"message-ttl": &s.TTL, "max-length": &s.MaxLength, "max-length-bytes": &s.MaxBytes, "delivery-limit": &s.DeliveryLimit,
 	} {
@@ -238,6 +275,27 @@ func (s Settings) With(policy amqp.Table) Settings {
 		s.DLKey = &v
 	}
 	return s
+}
+
+// withStream is With of a stream, which takes these settings only.
+func (s Settings) withStream(policy amqp.Table) Settings {
+	if v, ok := amqp.Integer(policy["max-length-bytes"]); ok && (s.MaxBytes < 0 || v < s.MaxBytes) {
+		s.MaxBytes = v
+	}
+	if v, ok := amqp.Integer(policy["stream-max-segment-size-bytes"]); ok {
+		s.SegmentBytes = min(v, stream.MaxSegment)
+	}
+	if v, ok := policy["max-age"].(string); ok {
+		if age, err := stream.ParseAge(v); err == nil && (s.MaxAge < 0 || age < s.MaxAge) {
+			s.MaxAge = age
+		}
+	}
+	return s
+}
+
+// limits are what a stream is to keep.
+func (s *Settings) limits() stream.Limits {
+	return stream.Limits{MaxAge: s.MaxAge, MaxBytes: s.MaxBytes, SegmentBytes: max(s.SegmentBytes, 1)}
 }
 
 // integer checks one integer argument.

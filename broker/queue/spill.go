@@ -34,10 +34,7 @@ func (q *Queue) front() *Entry {
 func (q *Queue) refill() {
 	list, err := q.Store.Read(q.StoreID, q.taken, refillCount, refillBytes)
 	if err != nil || len(list) == 0 {
-		if !q.failed {
-			q.failed = true
-			q.Failed(q, err)
-		}
+		q.fail(err)
 		return
 	}
 	q.failed = false
@@ -53,6 +50,14 @@ func (q *Queue) refill() {
 	}
 }
 
+// fail tells, once, that messages cannot be read back. mu is held.
+func (q *Queue) fail(err error) {
+	if !q.failed {
+		q.failed = true
+		q.Failed(q, err)
+	}
+}
+
 // Recover takes over what the store has from the time before. The queue must
 // be new, and do nothing with it before Begin.
 func (q *Queue) Recover() {
@@ -63,6 +68,10 @@ func (q *Queue) Recover() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.inStore = true
+	if q.stream != nil {
+		q.stream.Recover()
+		return
+	}
 	q.seq, q.redelivered = s.Last, s.Delivered
 	q.ready.spilled, q.ready.spilledBytes = s.Count, s.Bytes
 	q.ready.all = load{s.Count, s.Bytes, s.Count, s.Bytes}

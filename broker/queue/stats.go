@@ -120,6 +120,10 @@ type Stats struct {
 	HeadTimestamp time.Time
 	// SingleActive is the tag of the consumer that is served alone, or "".
 	SingleActive string
+	// Segments and Committed are a stream's: how many segments there are, and
+	// the offset of the last message consumers may get, or -1.
+	Segments  int
+	Committed int64
 	// Failed tells that the queue stands still: messages cannot be read back.
 	Failed   bool
 	Settings Settings
@@ -138,6 +142,11 @@ func (q *Queue) Stats() Stats {
 		ReadyBytes: b.all.bytes, UnackedBytes: q.out.bytes,
 		PersistentBytes: b.all.persistentBytes + q.out.persistentBytes, ReadyRAMBytes: b.all.bytes - b.spilledBytes,
 		Failed: q.failed, Settings: q.set, Counters: q.counters,
+	}
+	if q.stream != nil {
+		s.Ready, s.ReadyBytes = q.stream.Len()
+		s.ReadyRAM, s.ReadyRAMBytes = q.stream.InMemory()
+		s.Segments, s.Committed = q.stream.Segments(), q.stream.Committed()
 	}
 	if q.Initial.Type != Classic { // all are kept
 		s.Persistent, s.PersistentBytes = s.Ready+s.Unacked, s.ReadyBytes+s.UnackedBytes

@@ -20,6 +20,7 @@ type Waiter interface {
 type Place struct {
 	Queue, Seq uint64
 	// Expires is when the message dies there, in Unix nanoseconds; 0 is never.
+	// A stream, where none does, has the time it came.
 	Expires int64
 }
 
@@ -59,13 +60,19 @@ type Messages interface {
 	// Remove records that the queue no longer needs the message at a place:
 	// acknowledged, dropped, expired or purged.
 	Remove(queue, seq uint64)
+	// RemoveRange is Remove for all messages from first to last.
+	RemoveRange(queue, first, last uint64)
 	// Drop records that the queue is gone with all its messages.
 	Drop(queue uint64)
 	// Read reads back messages of a queue, in order, beginning after a place:
 	// at most so many, and not much more than so many bytes.
 	Read(queue, after uint64, count, bytes int) ([]Record, error)
-	// Recovered tells what there is of a queue from the time before.
+	// Recovered tells what there is of a queue from the time before. All queues
+	// of that time must be asked for before one is given a number.
 	Recovered(queue uint64) Summary
+	// Each calls f for all messages of a queue from the time before, in order;
+	// it may be asked until Started is called.
+	Each(queue uint64, f func(seq uint64, expires int64, size uint32))
 	// Started tells that all was asked for with Recovered that will be; the
 	// rest is dropped.
 	Started()
@@ -119,6 +126,9 @@ func (Memory) Returned(uint64, uint64, uint32) {}
 // Remove does nothing.
 func (Memory) Remove(uint64, uint64) {}
 
+// RemoveRange does nothing.
+func (Memory) RemoveRange(uint64, uint64, uint64) {}
+
 // Drop does nothing.
 func (Memory) Drop(uint64) {}
 
@@ -127,6 +137,9 @@ func (Memory) Read(uint64, uint64, int, int) ([]Record, error) { return nil, nil
 
 // Recovered finds nothing.
 func (Memory) Recovered(uint64) Summary { return Summary{} }
+
+// Each finds nothing.
+func (Memory) Each(uint64, func(uint64, int64, uint32)) {}
 
 // Started does nothing.
 func (Memory) Started() {}

@@ -105,8 +105,11 @@ func (v *VHost) policiesOf(name string, k policy.Kind) (p, operator *policy.Poli
 }
 
 func queueKind(t queue.Type) policy.Kind {
-	if t == queue.Quorum {
+	switch t {
+	case queue.Quorum:
 		return policy.QuorumQueue
+	case queue.Stream:
+		return policy.Stream
 	}
 	return policy.ClassicQueue
 }

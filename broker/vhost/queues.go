@@ -49,9 +49,6 @@ func (v *VHost) declareQueue(s QueueSpec, owner any) (_ *queue.Queue, created bo
 	} else if strings.HasPrefix(s.Name, "amq.") {
 		return nil, false, amqp.Errorf(amqp.AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", s.Name)
 	}
-	if s.Args["x-queue-type"] == "stream" {
-		return nil, false, amqp.Errorf(amqp.NotImplemented, "stream queues are not supported: queue '%s' in vhost '%s'", s.Name, v.Name)
-	}
 	initial, bad := queue.Parse(s.Flags, s.Args)
 	if bad != nil {
 		return nil, false, amqp.Errorf(amqp.PreconditionFailed, "%s", bad.Text(s.Name, v.Name))

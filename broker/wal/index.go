@@ -1,94 +1,147 @@
 package wal
 
-// queueIndex tells where the messages of a queue are.
+// pageSize is how many places a page of an index has.
+const pageSize = 128
+
+// page tells where the messages of pageSize places in a row are.
+type page struct {
+	// found is kept of the messages while the log is recovered.
+	found *[pageSize]found
+	pos   [pageSize]uint64 // 0 is none
+	n     int              // that are not 0
+}
+
+// found is what recovery learns of a message besides where it is.
+type found struct {
+	expires int64
+	size    uint32
+}
+
+// queueIndex tells where the messages of a queue are. Pages without messages
+// are not kept: one message that is never acknowledged does not hold those
+// that come and go behind it.
 type queueIndex struct {
-	base uint64   // seq of list[0]
-	list []uint64 // positions, by seq; 0 is none
-	head int      // list[:head] is all 0
+	base  uint64  // number of pages[0]
+	pages []*page // by number; the first is not nil
+	n     int     // messages
 	// returns has how often messages came back, of those that did.
 	returns map[uint64]uint32
 
 	last, delivered uint64
 	claimed         bool
-	// sizes, parallel to list, is kept while the log is recovered.
-	sizes []uint32
+}
+
+// page finds a page, or nil.
+func (q *queueIndex) page(number uint64) *page {
+	if number < q.base || number-q.base >= uint64(len(q.pages)) {
+		return nil
+	}
+	return q.pages[number-q.base]
 }
 
 func (q *queueIndex) get(seq uint64) uint64 {
-	if seq < q.base || seq-q.base >= uint64(len(q.list)) {
-		return 0
+	if p := q.page(seq / pageSize); p != nil {
+		return p.pos[seq%pageSize]
 	}
-	return q.list[seq-q.base]
+	return 0
 }
 
 // set enters a message and returns where it was before, or 0.
 func (q *queueIndex) set(seq, pos uint64) (old uint64) {
 	q.last = max(q.last, seq)
-	switch {
-	case q.head == len(q.list):
-		q.base, q.list, q.sizes, q.head = seq, q.list[:0], q.sizes[:0], 0
-	case seq < q.base: // moved, while the log is recovered
-		gap := int(q.base - seq)
-		q.list = append(make([]uint64, gap, gap+len(q.list)+gap), q.list...)
-		q.sizes = append(make([]uint32, gap, gap+len(q.sizes)+gap), q.sizes...)
-		q.base, q.head = seq, 0
-	case q.head > 64 && q.head > len(q.list)/2:
-		n := copy(q.list, q.list[q.head:])
-		q.list = q.list[:n]
-		if len(q.sizes) > q.head {
-			q.sizes = q.sizes[:copy(q.sizes, q.sizes[q.head:])]
-		} else {
-			q.sizes = nil
-		}
-		q.base += uint64(q.head)
-		q.head = 0
-		if cap(q.list) > 4096 && n < cap(q.list)/4 {
-			q.list = append(make([]uint64, 0, 2*n), q.list...)
-		}
+	p := q.make(seq / pageSize)
+	i := seq % pageSize
+	if old = p.pos[i]; old == 0 {
+		p.n++
+		q.n++
 	}
-	for i := seq - q.base; uint64(len(q.list)) <= i; {
-		q.list = append(q.list, 0)
-	}
-	i := seq - q.base
-	old, q.list[i] = q.list[i], pos
-	if int(i) < q.head {
-		q.head = int(i)
-	}
+	p.pos[i] = pos
 	return old
 }
 
-// size notes the size of a message just entered, while the log is recovered.
-func (q *queueIndex) size(seq uint64, n uint32) {
-	for len(q.sizes) < len(q.list) {
-		q.sizes = append(q.sizes, 0)
+// make finds a page or makes it.
+func (q *queueIndex) make(number uint64) *page {
+	if len(q.pages) == 0 {
+		q.base = number
 	}
-	q.sizes[seq-q.base] = n
+	if number < q.base { // moved, while the log is recovered
+		gap := int(q.base - number)
+		q.pages = append(make([]*page, gap, gap+len(q.pages)+gap), q.pages...)
+		q.base = number
+	}
+	for number-q.base >= uint64(len(q.pages)) {
+		q.pages = append(q.pages, nil)
+	}
+	i := number - q.base
+	if q.pages[i] == nil {
+		q.pages[i] = &page{}
+	}
+	return q.pages[i]
+}
+
+// note keeps what recovery found of a message just entered.
+func (q *queueIndex) note(seq uint64, f found) {
+	p := q.page(seq / pageSize)
+	if p.found == nil {
+		p.found = new([pageSize]found)
+	}
+	p.found[seq%pageSize] = f
+}
+
+// eachFound calls f for all messages with what recovery found of them.
+func (q *queueIndex) eachFound(f func(seq uint64, f found)) {
+	for i, p := range q.pages {
+		for j := 0; p != nil && p.found != nil && j < pageSize; j++ {
+			if p.pos[j] != 0 {
+				f((q.base+uint64(i))*pageSize+uint64(j), p.found[j])
+			}
+		}
+	}
+}
+
+// started forgets what only recovery needs.
+func (q *queueIndex) started() {
+	for _, p := range q.pages {
+		if p != nil {
+			p.found = nil
+		}
+	}
 }
 
 // clear takes a message out and returns where it was, or 0.
 func (q *queueIndex) clear(seq uint64) uint64 {
-	pos := q.get(seq)
+	p := q.page(seq / pageSize)
+	if p == nil {
+		return 0
+	}
+	pos := p.pos[seq%pageSize]
 	if pos == 0 {
 		return 0
 	}
-	q.list[seq-q.base] = 0
-	for q.head < len(q.list) && q.list[q.head] == 0 {
-		q.head++
+	p.pos[seq%pageSize] = 0
+	q.n--
+	if p.n--; p.n == 0 {
+		q.pages[seq/pageSize-q.base] = nil
+		for len(q.pages) > 0 && q.pages[0] == nil {
+			q.pages = q.pages[1:]
+			q.base++
+		}
 	}
 	delete(q.returns, seq)
 	return pos
 }
 
-// each calls f for all messages, in order, until it returns false.
+// each calls f for all messages behind a place, in order, until it returns false.
 func (q *queueIndex) each(after uint64, f func(seq, pos uint64) bool) {
-	i := q.head
-	if after >= q.base {
-		i = max(i, int(min(after-q.base+1, uint64(len(q.list)))))
-	}
-	for ; i < len(q.list); i++ {
-		if q.list[i] != 0 && !f(q.base+uint64(i), q.list[i]) {
-			return
+	from := max(after+1, q.base*pageSize)
+	for number := from / pageSize; number-q.base < uint64(len(q.pages)); number++ {
+		p := q.pages[number-q.base]
+		for i := from % pageSize; p != nil && i < pageSize; i++ {
+			if p.pos[i] != 0 && !f(number*pageSize+i, p.pos[i]) {
+				return
+			}
 		}
+		from = 0
 	}
 }
 

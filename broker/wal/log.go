@@ -291,10 +291,26 @@ func (l *Log) Returned(queue, seq uint64, deliveries uint32) {
 func (l *Log) Remove(queue, seq uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if q := l.queues[queue]; q != nil {
+		l.remove(q, queue, seq)
+	}
+}
+
+// RemoveRange implements store.Store.
+func (l *Log) RemoveRange(queue, first, last uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	q := l.queues[queue]
 	if q == nil {
 		return
 	}
+	for seq := max(first, q.base*pageSize); seq <= min(last, q.last); seq++ {
+		l.remove(q, queue, seq)
+	}
+}
+
+// remove is Remove. mu is held.
+func (l *Log) remove(q *queueIndex, queue, seq uint64) {
 	at := q.clear(seq)
 	if at == 0 {
 		return
@@ -326,7 +342,7 @@ func (l *Log) drop(queue uint64) {
 		return
 	}
 	delete(l.queues, queue)
-	if q.head == len(q.list) {
+	if q.n == 0 {
 		return
 	}
 	q.each(0, func(_, at uint64) bool {
@@ -340,20 +356,34 @@ func (l *Log) drop(queue uint64) {
 func (l *Log) Recovered(queue uint64) store.Summary {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.nextQueue = max(l.nextQueue, queue) // also of one that never had a message
 	q := l.queues[queue]
 	if q == nil {
 		return store.Summary{}
 	}
 	q.claimed = true
-	s := store.Summary{Last: max(q.last, q.delivered), Delivered: q.delivered}
-	q.each(0, func(seq, _ uint64) bool {
-		s.Count++
-		if i := seq - q.base; i < uint64(len(q.sizes)) {
-			s.Bytes += int64(q.sizes[i])
-		}
-		return true
-	})
+	s := store.Summary{Count: q.n, Last: max(q.last, q.delivered), Delivered: q.delivered}
+	q.eachFound(func(_ uint64, f found) { s.Bytes += int64(f.size) })
 	return s
+}
+
+// Each implements store.Store.
+func (l *Log) Each(queue uint64, f func(seq uint64, expires int64, size uint32)) {
+	l.mu.Lock()
+	q := l.queues[queue]
+	type entry struct {
+		seq uint64
+		found
+	}
+	var list []entry
+	if q != nil {
+		list = make([]entry, 0, q.n)
+		q.eachFound(func(seq uint64, f found) { list = append(list, entry{seq, f}) })
+	}
+	l.mu.Unlock()
+	for i := range list {
+		f(list[i].seq, list[i].expires, list[i].size)
+	}
 }
 
 // Started implements store.Store.
@@ -361,7 +391,7 @@ func (l *Log) Started() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, q := range l.queues {
-		if q.sizes = nil; !q.claimed {
+		if q.started(); !q.claimed {
 			l.drop(id)
 		}
 	}

@@ -91,6 +91,15 @@ func (l *Log) sharedPlaces(at uint64) []place {
 // readRecord reads the record at a position, from the buffers if it is not
 // written yet. What it returns is not changed by later reads.
 func (l *Log) readRecord(win *view, at uint64) (record, error) {
+	if rec, err := l.recordIn(win, at); err == nil {
+		return rec, nil
+	}
+	// The view may be from before the record was written.
+	*win = view{}
+	return l.recordIn(win, at)
+}
+
+func (l *Log) recordIn(win *view, at uint64) (record, error) {
 	if at < win.at || at>>32 != win.at>>32 || at-win.at >= uint64(len(win.data)) {
 		if err := l.look(win, at, window); err != nil {
 			return record{}, err

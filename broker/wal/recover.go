@@ -87,9 +87,6 @@ func (l *Log) recover() error {
 		if !clean {
 			q.delivered = q.last
 		}
-		if len(q.sizes) < len(q.list) {
-			q.sizes = append(q.sizes, make([]uint32, len(q.list)-len(q.sizes))...)
-		}
 	}
 	return nil
 }
@@ -296,7 +293,7 @@ func (l *Log) replayPlace(p *place, at uint64, size int) {
 		return
 	}
 	l.enter(p.Queue, p.Seq, at)
-	q.size(p.Seq, uint32(size))
+	q.note(p.Seq, found{p.Expires, uint32(size)})
 	if p.deliveries > 0 {
 		q.returned(p.Seq, p.deliveries)
 	}

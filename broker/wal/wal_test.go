@@ -105,6 +105,7 @@ func TestReopen(t *testing.T) {
 			testx.Equal(t, len(w.stored), 200)
 
 			l = open(t, fs, Options{Sync: sync})
+			testx.Equal(t, l.Recovered(spilled+5), store.Summary{}) // declared, and never used
 			testx.Equal(t, l.Definitions(), map[string][]byte{"key": []byte("new")})
 			testx.Equal(t, l.Recovered(a), store.Summary{Count: 2, Bytes: 6, Last: 100, Delivered: 99})
 			testx.Equal(t, l.Recovered(b).Count, 99)
@@ -117,7 +118,7 @@ func TestReopen(t *testing.T) {
 			}
 			testx.Equal(t, rs, []store.Record{{Seq: 99, Expires: 98, Deliveries: 3, Msg: body("m98")}, {Seq: 100, Expires: 99, Msg: body("m99")}})
 			testx.Equal(t, len(contents(t, l, b)), 99)
-			if n := l.NewQueue(); n <= spilled {
+			if n := l.NewQueue(); n <= spilled+5 {
 				t.Errorf("queue number %d was given before", n)
 			}
 			l.Drop(b)
