@@ -31,6 +31,7 @@ const (
 // server is the one RabbitMQ of a test binary.
 type server struct {
 	dir, url string
+	api      string // of the management plugin, if it is enabled
 	node     *exec.Cmd
 	lifeline io.Closer
 	exited   chan struct{} // closed when node has ended
@@ -45,16 +46,32 @@ var (
 // first call. TestMain must call Stop after the tests have run.
 func Start(t testing.TB) (url string) {
 	t.Helper()
+	return start(t, false).url
+}
+
+// StartManagement is Start with the management plugin, whose address it gives
+// too. A test binary uses the one or the other.
+func StartManagement(t testing.TB) (url, api string) {
+	t.Helper()
+	s := start(t, true)
+	if s.api == "" {
+		t.Fatal("RabbitMQ runs already, without management")
+	}
+	return s.url, s.api
+}
+
+func start(t testing.TB, management bool) *server {
+	t.Helper()
 	mu.Lock()
 	defer mu.Unlock()
 	if shared == nil {
-		s, err := boot()
+		s, err := boot(management)
 		if err != nil {
 			t.Fatalf("start RabbitMQ: %v", err)
 		}
 		shared = s
 	}
-	return shared.url
+	return shared
 }
 
 // Stop ends RabbitMQ if it was started.
@@ -67,7 +84,7 @@ func Stop() {
 	}
 }
 
-func boot() (*server, error) {
+func boot(management bool) (*server, error) {
 	if _, err := os.Stat(script); err != nil {
 		return nil, errors.New("rabbitmq-server is not installed; run: apt-get install rabbitmq-server")
 	}
@@ -76,7 +93,7 @@ func boot() (*server, error) {
 		return nil, err
 	}
 	s := &server{dir: dir}
-	if err := s.start(); err != nil {
+	if err := s.start(management); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "out"))
 		s.stop()
 		return nil, fmt.Errorf("%w\n%s", err, log)
@@ -84,8 +101,8 @@ func boot() (*server, error) {
 	return s, nil
 }
 
-func (s *server) start() error {
-	ports, err := freePorts(3)
+func (s *server) start(management bool) error {
+	ports, err := freePorts(4)
 	if err != nil {
 		return err
 	}
@@ -96,9 +113,13 @@ func (s *server) start() error {
 		return err
 	}
 	defer out.Close()
-	for name, text := range map[string]string{
-		"rabbitmq.conf": "listeners.tcp.1 = 127.0.0.1:" + amqp + "\nlog.file.level = warning\n", "env.conf": "", "plugins": "[].\n",
-	} {
+	conf, plugins := "listeners.tcp.1 = 127.0.0.1:"+amqp+"\nlog.file.level = warning\n", "[].\n"
+	if management {
+		conf += "management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = " + ports[3] + "\n"
+		plugins = "[rabbitmq_management].\n"
+		s.api = "http://127.0.0.1:" + ports[3] + "/api/"
+	}
+	for name, text := range map[string]string{"rabbitmq.conf": conf, "env.conf": "", "plugins": plugins} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
 			return err
 		}
