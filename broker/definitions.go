@@ -22,12 +22,12 @@ type Definitions struct {
 	RabbitMQVersion  string               `json:"rabbitmq_version,omitempty"`
 	ProductName      string               `json:"product_name,omitempty"`
 	ProductVersion   string               `json:"product_version,omitempty"`
-	Users            []UserDef            `json:"users,omitempty"`
-	VHosts           []VHostDef           `json:"vhosts,omitempty"`
-	Permissions      []PermissionDef      `json:"permissions,omitempty"`
-	TopicPermissions []TopicPermissionDef `json:"topic_permissions,omitempty"`
+	Users            []UserDef            `json:"users,omitzero"`
+	VHosts           []VHostDef           `json:"vhosts,omitzero"`
+	Permissions      []PermissionDef      `json:"permissions,omitzero"`
+	TopicPermissions []TopicPermissionDef `json:"topic_permissions,omitzero"`
 	Parameters       []ParameterDef       `json:"parameters"`
-	GlobalParameters []GlobalParameter    `json:"global_parameters,omitempty"`
+	GlobalParameters []GlobalParameter    `json:"global_parameters,omitzero"`
 	Policies         []PolicyDef          `json:"policies"`
 	Queues           []QueueDef           `json:"queues"`
 	Exchanges        []ExchangeDef        `json:"exchanges"`
@@ -231,6 +231,7 @@ const hashing = "rabbit_password_hashing_sha256"
 func (b *Broker) ExportDefinitions() Definitions {
 	d := noDefinitions()
 	d.RabbitMQVersion, d.ProductName, d.ProductVersion = compatible, "nubo", version
+	d.Users, d.VHosts, d.Permissions, d.TopicPermissions = []UserDef{}, []VHostDef{}, []PermissionDef{}, []TopicPermissionDef{}
 	for _, u := range b.Users() {
 		limits := u.Limits
 		if limits == nil {
@@ -266,14 +267,9 @@ func (b *Broker) ExportVHost(name string) (Definitions, error) {
 	return d, err
 }
 
-// setVHost puts all definitions into one virtual host.
+// setVHost puts queues, exchanges and bindings into one virtual host. As in
+// RabbitMQ it is not said of these where there is only one.
 func (d *Definitions) setVHost(name string) {
-	for i := range d.Parameters {
-		d.Parameters[i].VHost = name
-	}
-	for i := range d.Policies {
-		d.Policies[i].VHost = name
-	}
 	for i := range d.Queues {
 		d.Queues[i].VHost = name
 	}
@@ -401,6 +397,12 @@ func (b *Broker) ImportDefinitions(d Definitions) error {
 // virtual hosts do not count.
 func (b *Broker) ImportVHost(name string, d Definitions) error {
 	d.setVHost(name)
+	for i := range d.Parameters {
+		d.Parameters[i].VHost = name
+	}
+	for i := range d.Policies {
+		d.Policies[i].VHost = name
+	}
 	return b.within(name, func(*vhost.VHost) error { return b.importVHosts(d) })
 }
 

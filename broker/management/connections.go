@@ -46,7 +46,7 @@ func (c *call) connectionObject(x *conn.Stats, r ranges) object {
 		"channel_max": x.ChannelMax, "frame_max": x.FrameMax, "timeout": x.Heartbeat, "channels": len(x.Channels),
 		"connected_at": timestamp(x.Connected), "client_properties": plain(orEmpty(x.ClientProperties)),
 		"recv_cnt": x.Reads, "send_cnt": x.Writes, "send_pend": x.Pending,
-		"reductions": 0, "reductions_details": object{"rate": 0.0}, "garbage_collection": garbageCollection,
+		"garbage_collection": garbageCollection,
 	}
 	if name, ok := x.ClientProperties["connection_name"].(string); ok {
 		o["user_provided_name"] = name
@@ -55,7 +55,7 @@ func (c *call) connectionObject(x *conn.Stats, r ranges) object {
 		o[k] = v
 	}
 	c.past(history.Key{Kind: history.Connection, Name: x.Name}, func(v history.View) {
-		rated(o, v, r.octets, broker.OctetMetrics(x.Received, x.Sent))
+		rated(o, v, r.octets, append(broker.OctetMetrics(x.Received, x.Sent), reductions...))
 	})
 	return o
 }
@@ -188,12 +188,13 @@ func (c *call) channelObject(x *channelItem, r ranges) object {
 		"messages_unacknowledged": x.Unacked, "messages_unconfirmed": x.Unconfirmed,
 		"messages_uncommitted": x.Uncommitted, "acks_uncommitted": x.AcksUncommitted, "pending_raft_commands": 0,
 		"connection_details": object{"name": x.of.Name, "peer_host": x.of.PeerHost, "peer_port": x.of.PeerPort},
-		"reductions":         0, "reductions_details": object{"rate": 0.0}, "garbage_collection": garbageCollection,
+		"garbage_collection": garbageCollection,
 	}
 	if !x.Idle.IsZero() {
 		o["idle_since"] = x.Idle.UTC().Format(idleFormat)
 	}
 	c.past(history.Key{Kind: history.Channel, Name: x.name()}, func(v history.View) {
+		rated(o, v, r.messages, reductions)
 		messageStats(o, v, r.messages, broker.PublishMetrics(x.Counters), broker.DeliverMetrics(x.Counters))
 	})
 	return o

@@ -88,7 +88,7 @@ func (c *call) totals(o object, r ranges) {
 		lengths := object{}
 		rated(lengths, v, r.lengths, broker.LengthMetrics(sum.Ready, sum.Unacked))
 		o["queue_totals"], o["message_stats"] = lengths, object{}
-		messageStats(o, v, r.messages, broker.PublishMetrics(sum.Counters), broker.DeliverMetrics(sum.Counters), diskMetrics)
+		messageStats(o, v, r.messages, broker.PublishMetrics(sum.Counters), append(broker.DeliverMetrics(sum.Counters), diskMetrics...))
 	})
 }
 

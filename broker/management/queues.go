@@ -42,10 +42,16 @@ func orNull(s string) any {
 
 // queueBasics are what a queue is, without any figures.
 func (c *call) queueBasics(q *queueItem) object {
-	return object{
+	o := object{
 		"name": q.Name, "vhost": q.vhost, "durable": q.Durable, "auto_delete": q.AutoDelete, "exclusive": q.Exclusive,
 		"arguments": table(q.Args), "type": string(q.Type), "node": c.b.NodeName(), "state": queueState(q),
+		"policy": orNull(q.Settings.Policy),
 	}
+	if q.Type != queue.Classic { // this node is all there is
+		nodes := []string{c.b.NodeName()}
+		o["leader"], o["members"], o["online"] = c.b.NodeName(), nodes, nodes
+	}
+	return o
 }
 
 func queueState(q *queueItem) string {
@@ -61,9 +67,9 @@ func (c *call) queueObject(q *queueItem, r ranges) object {
 	s := &q.QueueStats
 	messages := s.Ready + s.Unacked
 	for k, v := range (object{
-		"policy": orNull(s.Settings.Policy), "operator_policy": orNull(s.Settings.OperatorPolicy),
+		"operator_policy":             orNull(s.Settings.OperatorPolicy),
 		"effective_policy_definition": table(s.Settings.Definition), "consumers": s.Consumers,
-		"memory": q.memory(), "reductions": 0, "reductions_details": object{"rate": 0.0}, "garbage_collection": garbageCollection,
+		"memory": q.memory(), "garbage_collection": garbageCollection,
 	}) {
 		o[k] = v
 	}
@@ -83,10 +89,8 @@ func (c *call) queueObject(q *queueItem, r ranges) object {
 	switch q.Type {
 	case stream:
 		o["readers"] = object{c.b.NodeName(): s.Consumers}
-		c.members(o)
 	case queue.Quorum:
-		c.members(o)
-		o["leader"], o["open_files"] = c.b.NodeName(), object{c.b.NodeName(): 0}
+		o["open_files"] = object{c.b.NodeName(): 0}
 		o["messages_dlx"], o["message_bytes_dlx"] = 0, 0
 		o["single_active_consumer_ctag"] = orNull(s.SingleActive)
 	default:
@@ -102,6 +106,7 @@ func (c *call) queueObject(q *queueItem, r ranges) object {
 	}
 	c.past(history.Key{Kind: history.Queue, VHost: q.vhost, Name: q.Name}, func(v history.View) {
 		rated(o, v, r.lengths, broker.LengthMetrics(s.Ready, s.Unacked))
+		rated(o, v, r.messages, reductions)
 		messageStats(o, v, r.messages, broker.QueueMetrics(s))
 	})
 	return o
@@ -113,10 +118,8 @@ func (q *queueItem) memory() int64 {
 	return empty + entry*int64(q.ReadyRAM+q.Unacked) + q.ReadyRAMBytes + q.UnackedBytes
 }
 
-// members says that this node is all there is.
-func (c *call) members(o object) {
-	o["members"], o["online"] = []string{c.b.NodeName()}, []string{c.b.NodeName()}
-}
+// reductions are Erlang's measure of work; there are none.
+var reductions = []broker.Metric{{Name: "reductions"}}
 
 // queues are those of the path's virtual host, or all that the caller may see.
 func (c *call) queues() ([]queueItem, error) {
