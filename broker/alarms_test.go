@@ -16,7 +16,7 @@ import (
 
 // notices takes what a client is told about being blocked, as words.
 func notices(c *rabbit.Connection) func(t *testing.T) string {
-	ch := c.NotifyBlocked(make(chan rabbit.Blocking, 10))
+	ch := c.NotifyBlocked(make(chan rabbit.Blocking, 1000)) // a client that cannot pass one on stands still
 	return func(t *testing.T) string {
 		t.Helper()
 		select {

@@ -19,6 +19,10 @@ func TestMain(m *testing.M) {
 		brokerMain(dir)
 		return
 	}
+	if os.Getenv(overloadChild) != "" {
+		overloadMain()
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -44,6 +44,13 @@ func (r *raw) login(props amqp.Table, mechanism, response string) {
 func rawOpen(t testing.TB, b *broker.Broker) *raw {
 	t.Helper()
 	r := rawDial(t, b)
+	r.open()
+	return r
+}
+
+// open opens the connection and a channel 1.
+func (r *raw) open() {
+	r.t.Helper()
 	r.login(nil, "PLAIN", "\x00guest\x00guest")
 	tune := r.expect(0, amqp.IDConnectionTune).(*amqp.ConnectionTune)
 	r.send(0, &amqp.ConnectionTuneOk{ChannelMax: tune.ChannelMax, FrameMax: tune.FrameMax})
@@ -51,7 +58,6 @@ func rawOpen(t testing.TB, b *broker.Broker) *raw {
 	r.expect(0, amqp.IDConnectionOpenOk)
 	r.send(1, &amqp.ChannelOpen{})
 	r.expect(1, amqp.IDChannelOpenOk)
-	return r
 }
 
 func (r *raw) write(b []byte) {
