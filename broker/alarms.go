@@ -63,7 +63,7 @@ func (b *Broker) watchDisk() {
 		return
 	}
 	b.disk.free.Store(free)
-	b.env.Alarms.Set(conn.DiskAlarm, free < b.disk.limit.Load())
+	b.env.Alarms.Set(conn.DiskAlarm, free < b.disk.limit.Load() || b.store.Full())
 }
 
 // freeSpace is what an ordinary user may still write on a directory's disk.

@@ -79,6 +79,9 @@ type Messages interface {
 	// Delivered records, when the broker stops, that no message behind the
 	// place was ever handed out.
 	Delivered(queue, seq uint64)
+	// Full tells that nothing becomes durable because the disk is full. That
+	// ends by itself when there is space.
+	Full() bool
 	// Room waits while more is to be written than is good.
 	Room()
 }
@@ -146,6 +149,9 @@ func (Memory) Started() {}
 
 // Delivered does nothing.
 func (Memory) Delivered(uint64, uint64) {}
+
+// Full is never so.
+func (Memory) Full() bool { return false }
 
 // Room does not wait.
 func (Memory) Room() {}

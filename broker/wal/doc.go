@@ -48,7 +48,8 @@
 //
 //	 0  8  queue
 //	 8  8  seq
-//	16  8  when the message dies, Unix nanoseconds, or 0
+//	16  8  when the message dies, Unix nanoseconds, or 0; in a stream, when
+//	       it came
 //	24  4  deliveries in vain
 //	28  1  1 if it is to survive the broker
 //
@@ -79,7 +80,22 @@
 //
 // # Failure
 //
-// A write or sync that fails makes the log fail for good: what waits and what
-// comes later is refused, nothing is reported durable that is not. The way out
-// is to restart the broker.
+// A write for which the disk has no space is tried again until it has: what
+// waits goes on waiting, publishers are held back, and what consumers
+// acknowledge meanwhile frees segments. Any other write that fails, and any
+// sync, makes the log fail for good: what waits and what comes later is
+// refused, nothing is reported durable that is not. The way out is to restart
+// the broker.
+//
+// # Kinds of queues
+//
+// Classic queues, quorum queues and streams are the same to the log: places. A
+// quorum queue is a Raft group of one: its entries are committed when the log
+// has them, which is when this log says they are durable, so that the Raft
+// library would add a header to each record and nothing else. With several
+// nodes a group's entries become records of their own (entry, hard state,
+// truncation, each with group and index), appended by the group's leader and
+// followers alike and synced in the same batches; the record types above are
+// then what a node does as it applies them. A stream's places keep the time a
+// message came where others keep when it dies.
 package wal

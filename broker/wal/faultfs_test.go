@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // faultFS is a directory in memory that can lose what was not synced, tear
@@ -16,6 +18,7 @@ type faultFS struct {
 	dead  bool  // the machine is off: nothing works any more
 	space int64 // what Allocate may still take; -1 is no limit
 	fail  error // what syncs and writes return
+	full  bool  // writes fail for want of space
 }
 
 type faultFile struct {
@@ -55,6 +58,13 @@ func (d *faultFS) crash(rnd *rand.Rand) *faultFS {
 		after.files[name] = &faultFile{fs: after, data: data, durable: slices.Clone(data)}
 	}
 	return after
+}
+
+// set changes what goes wrong.
+func (d *faultFS) set(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f()
 }
 
 // check returns why nothing works. mu is held.
@@ -106,6 +116,9 @@ func (d *faultFS) Remove(name string) error {
 	if err := d.check(); err != nil {
 		return err
 	}
+	if f := d.files[name]; f != nil && d.space >= 0 {
+		d.space += int64(len(f.data))
+	}
 	delete(d.files, name)
 	return nil
 }
@@ -141,6 +154,12 @@ func (f *faultFile) WriteAt(b []byte, off int64) (int, error) {
 	if err := f.fs.check(); err != nil {
 		return 0, err
 	}
+	if f.fs.full { // half of it is there all the same
+		f.grow(off + int64(len(b)))
+		copy(f.data[off:], b[:len(b)/2])
+		f.writes = append(f.writes, faultWrite{off, slices.Clone(b[:len(b)/2])})
+		return len(b) / 2, unix.ENOSPC
+	}
 	f.grow(off + int64(len(b)))
 	copy(f.data[off:], b)
 	f.writes = append(f.writes, faultWrite{off, slices.Clone(b)})
@@ -163,7 +182,7 @@ func (f *faultFile) Allocate(size int64) error {
 	}
 	if n := size - int64(len(f.data)); n > 0 && f.fs.space >= 0 {
 		if f.fs.space < n {
-			return errors.New("no space left on device")
+			return unix.ENOSPC
 		}
 		f.fs.space -= n
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"nubo/broker/message"
@@ -81,6 +82,8 @@ type Log struct {
 	// done waits for the writer, helpers for the others, who go first.
 	done, helpers sync.WaitGroup
 	stop          chan struct{} // closed when the helpers are to stop
+	freed         chan struct{} // a segment was freed; has room for one
+	full          atomic.Bool   // the writer waits for space
 
 	// mu guards the rest. Nothing else is locked under it.
 	mu       sync.Mutex
@@ -481,6 +484,9 @@ func (l *Log) settled() uint64 {
 	}
 	return l.written
 }
+
+// Full implements store.Store.
+func (l *Log) Full() bool { return l.full.Load() }
 
 // Room implements store.Store.
 func (l *Log) Room() {

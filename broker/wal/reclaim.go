@@ -77,6 +77,12 @@ func (l *Log) empty(s *segment) error {
 	free := fmt.Sprintf("%s%d", freePrefix, l.nextFree)
 	l.mu.Unlock()
 	s.file.Close()
+	defer func() {
+		select {
+		case l.freed <- struct{}{}:
+		default:
+		}
+	}()
 	if !keep {
 		return l.fs.Remove(segmentName(s.number))
 	}

@@ -42,7 +42,7 @@ func Open(fs FS, opt Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
-	l := &Log{fs: fs, opt: opt, unlock: unlock, stop: make(chan struct{}), queues: make(map[uint64]*queueIndex), defs: make(map[string]definition)}
+	l := &Log{fs: fs, opt: opt, unlock: unlock, stop: make(chan struct{}), freed: make(chan struct{}, 1), queues: make(map[uint64]*queueIndex), defs: make(map[string]definition)}
 	l.work.L, l.progress.L, l.collect.L = &l.mu, &l.mu, &l.mu
 	if err := l.recover(); err != nil {
 		for _, s := range l.segments {

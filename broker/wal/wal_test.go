@@ -321,46 +321,125 @@ func filledFrom(whole *faultFS) *faultFS {
 	return fs
 }
 
-// TestFailure has a disk that is full and one that fails: everyone is told,
-// and nobody is told of success.
+// TestFailure has a disk that fails: everyone is told, and nobody is told of
+// success.
 func TestFailure(t *testing.T) {
 	t.Parallel()
-	for name, breaks := range map[string]func(*faultFS){
-		"full":   func(fs *faultFS) { fs.space = 0 },
-		"broken": func(fs *faultFS) { fs.fail = errors.New("input/output error") },
+	fs := newFaultFS()
+	l := open(t, fs, Options{})
+	w := newTells()
+	l.Put(store.Place{Queue: 1, Seq: 1}, body("safe"), true, w, 1)
+	testx.NoErr(t, l.Sync())
+	fs.set(func() { fs.fail = errors.New("input/output error") })
+	for i := uint64(2); i < 102; i++ {
+		l.Put(store.Place{Queue: 1, Seq: i}, body(string(make([]byte, 500))), true, w, i)
+	}
+	if l.Sync() == nil {
+		t.Error("the log says that all is well")
+	}
+	l.Room()
+	testx.Equal(t, l.Put(store.Place{Queue: 1, Seq: 200}, body("late"), true, w, 200), false)
+	w.await(t, 102)
+	testx.NoErr(t, w.stored[1])
+	if w.stored[101] == nil || w.stored[200] == nil {
+		t.Error("a message that was not stored was confirmed")
+	}
+	if l.Close() == nil {
+		t.Error("closed in good order")
+	}
+}
+
+// await waits until so many messages were told of.
+func (t *tells) await(tb testing.TB, n int) {
+	tb.Helper()
+	testx.Eventually(tb, "all are told", func() bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return len(t.stored) == n
+	})
+}
+
+// TestFull has a disk that is full, in the middle of a segment or when a new
+// one is needed: nobody is told anything until there is space, then all is
+// well. Closed meanwhile, the log says what is not stored.
+func TestFull(t *testing.T) {
+	t.Parallel()
+	for name, fill := range map[string]func(fs *faultFS, on bool){
+		"writes": func(fs *faultFS, on bool) { fs.full = on },
+		"segments": func(fs *faultFS, on bool) {
+			if fs.space = -1; on {
+				fs.space = 0
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fs := newFaultFS()
 			l := open(t, fs, Options{})
 			w := newTells()
-			l.Put(store.Place{Queue: 1, Seq: 1}, body("safe"), true, w, 1)
+			next := uint64(1)
+			put := func(n int) {
+				for range n {
+					l.Put(store.Place{Queue: 1, Seq: next}, body(fmt.Sprint(next, string(make([]byte, 500)))), true, w, next)
+					next++
+				}
+			}
+			put(1)
 			testx.NoErr(t, l.Sync())
-			fs.mu.Lock()
-			breaks(fs)
-			fs.mu.Unlock()
-			for i := uint64(2); i < 102; i++ {
-				l.Put(store.Place{Queue: 1, Seq: i}, body(string(make([]byte, 500))), true, w, i)
+			fs.set(func() { fill(fs, true) })
+			put(100)
+			testx.Eventually(t, "the disk is full", l.Full)
+			w.mu.Lock()
+			told := len(w.stored) // what went into the segment there was
+			w.mu.Unlock()
+			if told > 10 {
+				t.Errorf("%d messages are on a full disk", told)
 			}
-			if l.Sync() == nil {
-				t.Error("the log says that all is well")
+			fs.set(func() { fill(fs, false) })
+			testx.NoErr(t, l.Sync())
+			testx.Equal(t, l.Full(), false)
+			w.await(t, 101)
+			for _, err := range w.stored {
+				testx.NoErr(t, err)
 			}
-			l.Room()
-			testx.Equal(t, l.Put(store.Place{Queue: 1, Seq: 200}, body("late"), true, w, 200), false)
-			testx.Eventually(t, "all are told", func() bool {
-				w.mu.Lock()
-				defer w.mu.Unlock()
-				return len(w.stored) == 102
-			})
-			testx.NoErr(t, w.stored[1])
-			if w.stored[101] == nil || w.stored[200] == nil {
-				t.Error("a message that was not stored was confirmed")
-			}
+			fs.set(func() { fill(fs, true) })
+			put(100)
+			testx.Eventually(t, "the disk is full again", l.Full)
 			if l.Close() == nil {
 				t.Error("closed in good order")
 			}
+			w.await(t, 201)
+			if w.stored[201] == nil {
+				t.Error("a message that was not stored was confirmed")
+			}
+			fs.set(func() { fill(fs, false) })
+			l = open(t, fs, Options{})
+			if n := len(contents(t, l, 1)); n < 101 {
+				t.Errorf("%d messages are left", n)
+			}
 		})
 	}
+}
+
+// TestFullDrained empties queues while the disk is full: that makes the space
+// to go on with.
+func TestFullDrained(t *testing.T) {
+	t.Parallel()
+	fs := newFaultFS()
+	fs.space = 10 * 4096
+	l := open(t, fs, Options{})
+	w := newTells()
+	for i := uint64(1); i <= 100; i++ {
+		l.Put(store.Place{Queue: 1, Seq: i}, body(string(make([]byte, 500))), true, w, i)
+	}
+	testx.Eventually(t, "the disk is full", l.Full)
+	for i := uint64(1); i <= 80; i++ {
+		l.Remove(1, i)
+	}
+	w.await(t, 100)
+	testx.NoErr(t, w.stored[100])
+	testx.NoErr(t, l.Sync())
+	testx.Equal(t, len(contents(t, l, 1)), 20)
 }
 
 // FuzzOpen gives the log segments of any content.

@@ -1,10 +1,16 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
+
+// fullRetry is how often a write to a disk that is full is tried again.
+const fullRetry = 200 * time.Millisecond
 
 // write is the writer: it takes all that has gathered, writes and syncs it,
 // and tells those who wait.
@@ -55,13 +61,14 @@ func (l *Log) take() (_ []chunk, _ []waiting, force, ok bool) {
 func (l *Log) writeChunks(chunks []chunk) error {
 	for i := range chunks {
 		c := &chunks[i]
-		if c.seg.file == nil {
-			if err := l.openSegment(c.seg); err != nil {
+		for {
+			err := l.writeChunk(c)
+			if err == nil {
+				break
+			}
+			if !isFull(err) || !l.waitSpace(err) {
 				return err
 			}
-		}
-		if _, err := c.seg.file.WriteAt(c.data, c.off); err != nil {
-			return fmt.Errorf("write segment %016x: %w", c.seg.number, err)
 		}
 		if i+1 < len(chunks) { // a segment is complete: what comes later may say so
 			if err := c.seg.file.Datasync(); err != nil {
@@ -70,6 +77,40 @@ func (l *Log) writeChunks(chunks []chunk) error {
 		}
 	}
 	return nil
+}
+
+// writeChunk writes one; if it fails it may be called again.
+func (l *Log) writeChunk(c *chunk) error {
+	if c.seg.file == nil {
+		if err := l.openSegment(c.seg); err != nil {
+			return err
+		}
+	}
+	if _, err := c.seg.file.WriteAt(c.data, c.off); err != nil {
+		return fmt.Errorf("write segment %016x: %w", c.seg.number, err)
+	}
+	return nil
+}
+
+// isFull tells whether a write failed for want of space. A sync that does so
+// does not count: what became of the data is not known then.
+func isFull(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
+}
+
+// waitSpace waits a while for space, from outside or from the collector. It
+// returns false when the log is to be closed.
+func (l *Log) waitSpace(err error) bool {
+	if !l.full.Swap(true) {
+		l.opt.Log.Error("the disk is full; publishers have to wait", "error", err)
+	}
+	select {
+	case <-l.stop:
+		return false
+	case <-l.freed:
+	case <-time.After(fullRetry):
+	}
+	return true
 }
 
 func segmentName(n uint64) string { return fmt.Sprintf("%016x.wal", n) }
@@ -111,6 +152,9 @@ func (l *Log) openSegment(s *segment) error {
 	}
 	if err != nil {
 		f.Close()
+		if isFull(err) { // what it got is needed elsewhere
+			err = errors.Join(err, l.fs.Remove(name))
+		}
 		return fmt.Errorf("make segment %s: %w", name, err)
 	}
 	l.mu.Lock()
@@ -127,6 +171,9 @@ func (l *Log) wrote(chunks []chunk, synced bool, err error) {
 	if err != nil {
 		l.fail(err)
 		return
+	}
+	if l.full.Swap(false) {
+		l.opt.Log.Warn("there is space on the disk again")
 	}
 	if len(chunks) > 0 {
 		c := &chunks[len(chunks)-1]
