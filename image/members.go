@@ -52,7 +52,12 @@ func (s *Images) Member(ctx context.Context, imageID, memberID string) (*Member,
 			return &m, nil
 		}
 	}
-	return nil, fault.NotFoundf("%s not found in the member list of the image %s.", memberID, imageID)
+	return nil, NoMember(imageID, memberID)
+}
+
+// NoMember says that an image is not shared with a project.
+func NoMember(imageID, memberID string) error {
+	return fault.NotFoundf("%s not found in the member list of the image %s.", memberID, imageID)
 }
 
 // Share adds a member.

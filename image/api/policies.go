@@ -7,6 +7,7 @@ const (
 	owner           = "role:admin or (role:member and project_id:%(project_id)s)"
 	ownerReader     = "role:admin or (role:reader and (project_id:%(project_id)s or project_id:%(member_id)s or 'community':%(visibility)s or 'public':%(visibility)s or 'shared':%(visibility)s))"
 	namespaceReader = "role:admin or (role:reader and (project_id:%(project_id)s or 'public':%(visibility)s))"
+	projectReader   = "role:admin or (role:reader and project_id:%(project_id)s)"
 	reader          = "role:admin or role:reader"
 	admin           = "role:admin"
 	metadefAdmin    = "rule:metadef_admin"
@@ -21,17 +22,20 @@ func Rules() []policy.Rule {
 	}{
 		{"role:admin or (role:member and project_id:%(project_id)s and project_id:%(owner)s)", []string{"add_image"}},
 		{owner, []string{
-			"modify_image", "delete_image", "upload_image", "communitize_image", "deactivate", "reactivate", "add_member", "delete_member", "add_image_location",
+			"modify_image", "delete_image", "upload_image", "communitize_image", "deactivate", "reactivate", "add_member", "delete_member",
 		}},
+		{owner + " or role:service", []string{"add_image_location"}},
 		{admin, []string{
-			"publicize_image", "copy_image", "delete_image_location", "tasks_api_access", "stores_info_detail",
+			"publicize_image", "copy_image", "delete_image_location", "tasks_api_access",
 			"cache_image", "cache_list", "cache_delete", "cache_clean", "cache_prune",
 		}},
 		{ownerReader, []string{"get_image", "get_members", "get_member"}},
-		{"role:admin or (role:member and (project_id:%(project_id)s or project_id:%(member_id)s or 'community':%(visibility)s or 'public':%(visibility)s or 'shared':%(visibility)s)) or role:service", []string{"download_image"}},
+		{"role:admin or (role:member and (project_id:%(project_id)s or project_id:%(member_id)s or 'community':%(visibility)s or 'public':%(visibility)s or 'shared':%(visibility)s))", []string{"download_image"}},
 		{"role:admin or (role:member and project_id:%(member_id)s)", []string{"modify_member"}},
 		{"role:admin or role:service or service_roles:service", []string{"fetch_image_location"}},
-		{reader, []string{"get_images", "get_schema", "get_info", "get_metadef_namespaces", "list_metadef_resource_types"}},
+		{"role:admin or role:service", []string{"stores_info_detail"}},
+		{projectReader, []string{"get_images", "get_metadef_namespaces", "list_metadef_resource_types"}},
+		{reader, []string{"get_schema", "get_info"}}, // the original serves them without asking
 		{namespaceReader, []string{
 			"get_metadef_namespace", "get_metadef_object", "get_metadef_objects", "get_metadef_resource_type", "get_metadef_property",
 			"get_metadef_properties", "get_metadef_tag", "get_metadef_tags",

@@ -223,8 +223,8 @@ func (s *Store) Members(ctx context.Context, imageID string) ([]image.Member, er
 // SaveMember implements image.Store.
 func (s *Store) SaveMember(ctx context.Context, m *image.Member, create bool) error {
 	if !create {
-		_, err := s.db.Query(ctx).NewRaw("UPDATE members SET status = ?, updated_at = ? WHERE image_id = ? AND member_id = ?", m.Status, m.UpdatedAt, m.ImageID, m.MemberID).Exec(ctx)
-		return err
+		res, err := s.db.Query(ctx).NewRaw("UPDATE members SET status = ?, updated_at = ? WHERE image_id = ? AND member_id = ?", m.Status, m.UpdatedAt, m.ImageID, m.MemberID).Exec(ctx)
+		return db.CAS(res, err, image.NoMember(m.ImageID, m.MemberID))
 	}
 	_, err := s.db.Query(ctx).NewInsert().Model(m).ModelTableExpr("members").Exec(ctx)
 	if db.IsUnique(err) {
@@ -235,6 +235,6 @@ func (s *Store) SaveMember(ctx context.Context, m *image.Member, create bool) er
 
 // DeleteMember implements image.Store.
 func (s *Store) DeleteMember(ctx context.Context, imageID, memberID string) error {
-	_, err := s.db.Query(ctx).NewRaw("DELETE FROM members WHERE image_id = ? AND member_id = ?", imageID, memberID).Exec(ctx)
-	return err
+	res, err := s.db.Query(ctx).NewRaw("DELETE FROM members WHERE image_id = ? AND member_id = ?", imageID, memberID).Exec(ctx)
+	return db.CAS(res, err, image.NoMember(imageID, memberID))
 }
