@@ -4,66 +4,82 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"time"
 
 	"nubo/broker"
+	"nubo/broker/ctl"
+	"nubo/broker/node"
+	"nubo/broker/user"
 	"nubo/internal/service"
 )
+
+// brokerDir is the broker's directory, where its control socket is.
+func (s *settings) brokerDir() string { return s.path("mq") }
+
+// The ports of RabbitMQ beside portAMQP.
+const (
+	portAMQPS      = 5671
+	portManagement = 15672
+	portMetrics    = 15692
+)
+
+// memoryLimit is RabbitMQ's default: what share of the machine's memory the
+// process may use before publishers wait.
+const memoryLimit = "0.4"
 
 // buildBroker is the embedded message broker.
 func (c *cloud) buildBroker(context.Context) (service.Service, error) {
 	return service.Func(func(ctx context.Context, ready func()) error {
-		b := broker.New(broker.Config{DefaultUser: messagingUser, DefaultPass: c.sec.Messaging, Log: c.module("broker")})
-		if err := b.AddUser("guest", "guest", "administrator"); err != nil {
-			return err
-		}
-		if err := b.SetPermissions("guest", "/", ".*", ".*", ".*"); err != nil {
-			return err
-		}
-		return runBroker(ctx, b, c.set.address(portAMQP), func() {
-			c.broker.Store(b)
-			ready()
-		})
+		return node.Run(ctx, node.Options{
+			Dir: c.set.brokerDir(), AMQP: c.set.address(portAMQP),
+			Management: c.set.address(portManagement), Metrics: c.set.address(portMetrics),
+			Broker:      broker.Config{DefaultUser: messagingUser, DefaultPass: c.sec.Messaging},
+			MemoryLimit: memoryLimit,
+			Started: func(b *broker.Broker) error {
+				if err := c.brokerUsers(b); err != nil {
+					return err
+				}
+				c.broker.Store(b)
+				return nil
+			},
+			Stopped: func() { c.broker.Store(nil) },
+			Log:     c.module("broker"),
+			LogFile: c.set.logFile(), Version: Version,
+			Settings: brokerSettings(c.set, memoryLimit, "always"),
+		}, ready)
 	}), nil
 }
 
-// runBroker serves a broker on an address until ctx ends.
-func runBroker(ctx context.Context, b *broker.Broker, address string, ready func()) error {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("%w (is another broker running? --port-offset moves all ports)", err)
+// brokerUsers sees to it that the cloud can log in, and guest, who can only
+// come from this machine.
+func (c *cloud) brokerUsers(b *broker.Broker) error {
+	err := b.AddUser("guest", "guest", "administrator")
+	if err != nil && !errors.Is(err, user.ErrExists) {
+		return fmt.Errorf("make the broker's users: %w", err)
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- b.Serve(l) }()
-	ready()
-	select {
-	case err = <-failed:
-	case <-ctx.Done():
-	}
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if stop := b.Shutdown(limit); err == nil {
-		err = stop
-	}
-	if errors.Is(err, broker.ErrClosed) {
+	if b.Authenticate(messagingUser, c.sec.Messaging) == nil {
 		return nil
 	}
-	return err
+	// Somebody has changed the password, or it is new.
+	switch err := b.SetPassword(messagingUser, c.sec.Messaging); {
+	case errors.Is(err, user.ErrUnknown):
+		err = b.AddUser(messagingUser, c.sec.Messaging, "administrator")
+		fallthrough
+	default:
+		if err != nil {
+			return fmt.Errorf("make the broker's users: %w", err)
+		}
+	}
+	return nil
 }
 
-type mqCommand struct {
-	Serve mqServe `cmd:"" help:"Run the message broker alone, on the ports of RabbitMQ."`
-}
-
-type mqServe struct {
-	Listen     string `default:"127.0.0.1" help:"Address to listen on."`
-	PortOffset int    `help:"Added to the port."`
-}
-
-// Run serves the broker in the foreground.
-func (m mqServe) Run(ctx context.Context, o output) error {
-	b := broker.New(broker.Config{})
-	address := net.JoinHostPort(m.Listen, fmt.Sprint(portAMQP+m.PortOffset))
-	return runBroker(ctx, b, address, func() { fmt.Fprintf(o.out, "nubo mq is ready: amqp://%s\n", address) })
+// brokerSettings are what "environment" shows.
+func brokerSettings(s *settings, memory, sync string) []ctl.Setting {
+	return []ctl.Setting{
+		{Name: "disk_free_limit", Value: int64(50_000_000)},
+		{Name: "management_listener", Value: s.address(portManagement)},
+		{Name: "prometheus_listener", Value: s.address(portMetrics)},
+		{Name: "sync", Value: sync},
+		{Name: "tcp_listener", Value: s.address(portAMQP)},
+		{Name: "vm_memory_high_watermark", Value: memory},
+	}
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"nubo/broker/ctl"
 )
 
 // Version is set when the binary is built.
@@ -29,7 +31,7 @@ type commands struct {
 	Status  statusCommand  `cmd:"" help:"Show the services with their state and the age of their heartbeat; exit 1 if any is down."`
 	Node    nodeCommand    `cmd:"" help:"Run this host's compute and network agents for a controller elsewhere."`
 	Serve   serveCommand   `cmd:"" help:"Run some modules of the cloud only."`
-	MQ      mqCommand      `cmd:"" name:"mq" help:"The message broker alone."`
+	MQ      mqCommand      `cmd:"" name:"mq" help:"The message broker: alone, its command line, its load generator."`
 	Policy  policyCommand  `cmd:"" help:"Who may do what, and why not."`
 	Config  configCommand  `cmd:"" help:"The configuration: a sample, or what is in force."`
 	Keys    keysCommand    `cmd:"" help:"The keys that sign tokens."`
@@ -46,6 +48,9 @@ type failure struct{ error }
 func Main(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if tool, ok := ctl.ProgramOf(args[0]); ok { // through a link of that name
+		return runTool(ctx, tool, args[1:], stdout, stderr)
+	}
 	var tree commands
 	ended := -1
 	parser, err := kong.New(&tree,
@@ -73,9 +78,12 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	err = run.Run()
 	var usage usageError
+	var code exitCode
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.As(err, &code):
+		return int(code)
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "nubo: %v\n", err)
 		return exitUsage
