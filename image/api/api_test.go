@@ -41,7 +41,13 @@ import (
 // sizeCap is how large images may be in the tests.
 const sizeCap = 16 << 20
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(serverVar); dir != "" {
+		fmt.Fprintln(os.Stderr, imageServer(dir))
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // personas are the callers of the tests, by token.
 var personas = map[string]auth.Context{
