@@ -88,13 +88,19 @@ var killQueues = map[string]rabbit.Table{
 	"dead":    nil,
 }
 
+// What is published to "classic" goes to a stream too, through an exchange.
+const killStream, killExchange = "stream", "both"
+
+var killStreamArgs = rabbit.Table{"x-queue-type": "stream", "x-max-length-bytes": int64(4 << 20), "x-stream-max-segment-size-bytes": int64(1 << 20)}
+
 // ledger is what the load knows. An id is queue/publisher/number.
 type ledger struct {
 	mu        sync.Mutex
 	confirmed map[string]bool
-	settling  map[string]bool // an ack was sent: it may be gone
-	gone      map[string]bool // an ack was seen to be done: it must be gone
-	seen      map[string]bool // delivered at least once
+	settling  map[string]bool  // an ack was sent: it may be gone
+	gone      map[string]bool  // an ack was seen to be done: it must be gone
+	seen      map[string]bool  // delivered at least once
+	offsets   map[int64]string // of the stream, as they were delivered
 }
 
 func (g *ledger) do(f func()) {
@@ -113,12 +119,13 @@ func TestKill(t *testing.T) {
 		testx.NoErr(t, err)
 		rounds = n
 	}
-	dir := t.TempDir()
-	g := &ledger{confirmed: map[string]bool{}, settling: map[string]bool{}, gone: map[string]bool{}, seen: map[string]bool{}}
+	dir, begun := t.TempDir(), time.Now()
+	g := &ledger{confirmed: map[string]bool{}, settling: map[string]bool{}, gone: map[string]bool{}, seen: map[string]bool{}, offsets: map[int64]string{}}
 	for round := range rounds {
 		k := startKilled(t, dir)
 		if round > 0 {
 			checkKilled(t, k, g, round)
+			checkStream(t, k, g, round)
 		}
 		var wg sync.WaitGroup
 		for q, args := range killQueues {
@@ -129,14 +136,16 @@ func TestKill(t *testing.T) {
 				wg.Go(func() { killConsumer(k.url, g, q, args) })
 			}
 		}
+		wg.Go(func() { killReader(k.url, g) })
 		time.Sleep(time.Duration(50+rand.IntN(250)) * time.Millisecond) // not a wait: when to kill
 		k.kill(t)
 		wg.Wait()
 	}
 	k := startKilled(t, dir)
 	checkKilled(t, k, g, rounds)
+	checkStream(t, k, g, rounds)
 	k.kill(t)
-	t.Logf("%d rounds, %d messages confirmed, %d acknowledged", rounds, len(g.confirmed), len(g.gone))
+	t.Logf("%d rounds, %d messages confirmed, %d acknowledged, %d read from the stream in %v", rounds, len(g.confirmed), len(g.gone), len(g.offsets), time.Since(begun).Round(time.Second))
 }
 
 func killChannel(url string) (*rabbit.Connection, *rabbit.Channel, error) {
@@ -161,6 +170,12 @@ func killPublisher(url string, g *ledger, q string, args rabbit.Table, round int
 	if _, err := ch.QueueDeclare(q, true, false, false, false, args); err != nil || ch.Confirm(false) != nil {
 		return
 	}
+	exchange := ""
+	if q == "classic" {
+		if exchange = killExchange; killTopology(ch) != nil {
+			return
+		}
+	}
 	confirms := ch.NotifyPublish(make(chan rabbit.Confirmation, 1<<16))
 	var ids []string
 	done := make(chan struct{})
@@ -176,7 +191,7 @@ func killPublisher(url string, g *ledger, q string, args rabbit.Table, round int
 	for i := 0; ; i++ {
 		id := fmt.Sprintf("%s/%d/%06d", q, round, i)
 		g.do(func() { ids = append(ids, id) })
-		if ch.Publish("", q, false, false, rabbit.Publishing{DeliveryMode: 2, Priority: uint8(i % 4), MessageId: id, Body: []byte(pad)}) != nil {
+		if ch.Publish(exchange, q, false, false, rabbit.Publishing{DeliveryMode: 2, Priority: uint8(i % 4), MessageId: id, Body: []byte(pad)}) != nil {
 			break
 		}
 		if i%20 == 19 && q != "spilled" {
@@ -184,6 +199,81 @@ func killPublisher(url string, g *ledger, q string, args rabbit.Table, round int
 		}
 	}
 	<-done
+}
+
+// killTopology declares the stream and what leads to it.
+func killTopology(ch *rabbit.Channel) error {
+	_, err := ch.QueueDeclare(killStream, true, false, false, false, killStreamArgs)
+	return errors.Join(err, ch.ExchangeDeclare(killExchange, "fanout", true, false, false, false, nil),
+		ch.QueueBind("classic", "", killExchange, false, nil), ch.QueueBind(killStream, "", killExchange, false, nil))
+}
+
+// killReader reads the stream until the broker is gone.
+func killReader(url string, g *ledger) {
+	c, ch, err := killChannel(url)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	if _, err := ch.QueueDeclare(killStream, true, false, false, false, killStreamArgs); err != nil || ch.Qos(100, 0, false) != nil {
+		return
+	}
+	d, err := ch.Consume(killStream, "", false, false, false, false, nil)
+	if err != nil {
+		return
+	}
+	for m := range d {
+		offset, _ := m.Headers["x-stream-offset"].(int64)
+		g.do(func() { g.offsets[offset] = m.MessageId })
+		m.Ack(false)
+	}
+}
+
+// checkStream reads what the stream has: no offset is missing or has changed
+// its message, and all that was confirmed and is not too old is there once.
+func checkStream(t *testing.T, k *killed, g *ledger, round int) {
+	t.Helper()
+	c, ch, err := killChannel(k.url)
+	testx.NoErr(t, err)
+	defer c.Close()
+	q, err := ch.QueueDeclare(killStream, true, false, false, false, killStreamArgs)
+	testx.NoErr(t, err)
+	testx.NoErr(t, ch.Qos(1000, 0, false))
+	d, err := ch.Consume(killStream, "", false, false, false, false, rabbit.Table{"x-stream-offset": "first"})
+	testx.NoErr(t, err)
+	found := map[string]bool{}
+	var oldest string
+	var last int64
+	for i := range q.Messages {
+		m := next(t, d)
+		offset, _ := m.Headers["x-stream-offset"].(int64)
+		if i == 0 {
+			oldest, last = m.MessageId, offset-1
+		}
+		if offset != last+1 || found[m.MessageId] {
+			t.Fatalf("round %d: %s is at offset %d, behind %d, and was found before: %v", round, m.MessageId, offset, last, found[m.MessageId])
+		}
+		if was := g.offsets[offset]; was != "" && was != m.MessageId {
+			t.Fatalf("round %d: offset %d was %s and is %s", round, offset, was, m.MessageId)
+		}
+		found[m.MessageId], last = true, offset
+		if i%500 == 499 {
+			testx.NoErr(t, m.Ack(true))
+		}
+	}
+	for id := range g.confirmed {
+		if strings.HasPrefix(id, "classic/") && killOrder(id) >= killOrder(oldest) && !found[id] {
+			t.Fatalf("round %d: %s was confirmed and is not in the stream of %d from %s to offset %d", round, id, len(found), oldest, last)
+		}
+	}
+}
+
+// killOrder is what messages of a queue were published by: round and number.
+func killOrder(id string) int {
+	var round, n int
+	_, numbers, _ := strings.Cut(id, "/")
+	fmt.Sscanf(numbers, "%d/%d", &round, &n)
+	return round*1_000_000 + n
 }
 
 // killConsumer acknowledges, requeues or refuses until the broker is gone.
