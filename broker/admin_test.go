@@ -220,3 +220,38 @@ func TestConsumerTimeout(t *testing.T) {
 		conn.Close()
 	})
 }
+
+// TestDefaultQueueType gives queues that do not say a type that of the vhost.
+func TestDefaultQueueType(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t, broker.Config{})
+	testx.NoErr(t, b.AddVHost(broker.VHostInfo{Name: "q", DefaultQueueType: "quorum"}))
+	testx.NoErr(t, b.SetPermissions("guest", "q", ".*", ".*", ".*"))
+	c, err := dialVHost(b, "guest", "q")
+	testx.NoErr(t, err)
+	defer c.Close()
+	ch, err := c.Channel()
+	testx.NoErr(t, err)
+	for range 2 { // again is the same
+		_, err = ch.QueueDeclare("durable", true, false, false, false, nil)
+		testx.NoErr(t, err)
+	}
+	_, err = ch.QueueDeclare("classic", true, false, false, false, rabbit.Table{"x-queue-type": "classic"})
+	testx.NoErr(t, err)
+	_, err = ch.QueueDeclare("transient", false, false, false, false, nil)
+	testx.NoErr(t, err)
+	v, err := b.VHost("q")
+	testx.NoErr(t, err)
+	got := map[string]string{}
+	for _, q := range v.Queues() {
+		got[q.Name] = string(q.Type)
+	}
+	testx.Equal(t, got, map[string]string{"durable": "quorum", "classic": "classic", "transient": "classic"})
+	testx.NoErr(t, b.UpdateVHost(broker.VHostInfo{Name: "q"}))
+	_, err = ch.QueueDeclare("now classic", true, false, false, false, nil)
+	testx.NoErr(t, err)
+	_, err = ch.QueueDeclare("durable", true, false, false, false, nil)
+	if err == nil {
+		t.Error("a quorum queue was declared as what is now the default")
+	}
+}

@@ -353,6 +353,9 @@ var ErrDefinitions = errors.New("definitions refused")
 // stays if it is the same, and is an error if it differs; users, permissions
 // and policies are replaced. It stops at the first error, as RabbitMQ does.
 func (b *Broker) ImportDefinitions(d Definitions) error {
+	if err := d.check(); err != nil {
+		return err
+	}
 	for _, v := range d.VHosts {
 		err := b.AddVHost(v.info())
 		if errors.Is(err, ErrVHostExists) {
@@ -396,6 +399,9 @@ func (b *Broker) ImportDefinitions(d Definitions) error {
 // ImportVHost adds definitions to one virtual host; those that are not of
 // virtual hosts do not count.
 func (b *Broker) ImportVHost(name string, d Definitions) error {
+	if err := d.check(); err != nil {
+		return err
+	}
 	d.setVHost(name)
 	for i := range d.Parameters {
 		d.Parameters[i].VHost = name
@@ -405,6 +411,47 @@ func (b *Broker) ImportVHost(name string, d Definitions) error {
 	}
 	return b.within(name, func(*vhost.VHost) error { return b.importVHosts(d) })
 }
+
+// check refuses names that AMQP, or the store's keys, cannot hold.
+func (d *Definitions) check() error {
+	var names []string
+	for _, v := range d.VHosts {
+		names = append(names, v.Name)
+	}
+	for _, u := range d.Users {
+		names = append(names, u.Name)
+	}
+	for _, p := range d.TopicPermissions {
+		names = append(names, p.Exchange)
+	}
+	for _, p := range d.Parameters {
+		names = append(names, p.Component, p.Name)
+	}
+	for _, p := range d.GlobalParameters {
+		names = append(names, p.Name)
+	}
+	for _, p := range d.Policies {
+		names = append(names, p.Name)
+	}
+	for _, q := range d.Queues {
+		names = append(names, q.Name)
+	}
+	for _, x := range d.Exchanges {
+		names = append(names, x.Name)
+	}
+	for _, o := range d.Bindings {
+		names = append(names, o.Source, o.Destination, o.RoutingKey)
+	}
+	for _, n := range names {
+		if len(n) > maxName || strings.ContainsRune(n, 0) {
+			return fmt.Errorf("%w: the name %.40q is too long, or holds a null character", ErrDefinitions, n)
+		}
+	}
+	return nil
+}
+
+// maxName is what a short string of AMQP holds.
+const maxName = 255
 
 func (v VHostDef) info() VHostInfo {
 	i := VHostInfo{

@@ -61,6 +61,7 @@ func (b *Broker) UpdateVHost(i VHostInfo) error {
 		return fmt.Errorf("update vhost %q: %w", i.Name, ErrUnknownVHost)
 	}
 	h.info = i
+	h.SetDefaultQueueType(queue.Type(i.DefaultQueueType))
 	b.store.Define(store.Key(keyVHost, i.Name), i.encode())
 	b.mu.Unlock()
 	return b.store.Sync()
@@ -138,12 +139,14 @@ func (b *Broker) invalidate() {
 }
 
 func (b *Broker) newHost(i VHostInfo) *host {
-	return &host{info: i, VHost: vhost.New(i.Name, vhost.Config{
+	v := vhost.New(i.Name, vhost.Config{
 		Store: b.store, Memory: b.env.Alarms, Churn: &b.churn,
 		Failed: func(q *queue.Queue, err error) {
 			b.env.Log.Error("messages cannot be read back; the queue stands still", "vhost", q.VHost, "queue", q.Name, "error", err)
 		},
-	})}
+	})
+	v.SetDefaultQueueType(queue.Type(i.DefaultQueueType))
+	return &host{v, i}
 }
 
 func (i VHostInfo) encode() []byte {

@@ -108,6 +108,9 @@ func putExchange(c *call) error {
 	if name == "" {
 		return amqp.Errorf(amqp.AccessRefused, "operation not permitted on the default exchange")
 	}
+	if len(name) > maxShort {
+		return badRequest("the name of the exchange is too long")
+	}
 	if err := c.allow(user.Configure, v.Name, name); err != nil {
 		return err
 	}

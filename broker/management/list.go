@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"nubo/broker"
 )
 
 const (
@@ -179,8 +181,11 @@ func dig(o object, path []string) any {
 		return v
 	}
 	for i := 1; i < len(path); i++ {
-		if inner, ok := o[strings.Join(path[:i], ".")].(object); ok {
+		switch inner := o[strings.Join(path[:i], ".")].(type) {
+		case object:
 			return dig(inner, path[i:])
+		case broker.Args:
+			return dig(object(inner), path[i:])
 		}
 	}
 	return nil

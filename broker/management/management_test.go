@@ -11,10 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"nubo/broker"
 	"nubo/broker/management"
 	"nubo/internal/testx"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // api is a broker with its API.
 type api struct {
@@ -57,6 +61,17 @@ func (a *api) do(method, path, body string) answer {
 		r = strings.NewReader(body)
 	}
 	req := httptest.NewRequest(method, "/api/"+path, r)
+	req.RemoteAddr = "127.0.0.1:1"
+	req.SetBasicAuth(a.name, a.name)
+	w := httptest.NewRecorder()
+	a.h.ServeHTTP(w, req)
+	return answer{w.Code, w.Header(), w.Body.String()}
+}
+
+// query reads with parameters that may be anything.
+func (a *api) query(path, query string) answer {
+	req := httptest.NewRequest("GET", "/api/"+path, nil)
+	req.URL.RawQuery = query
 	req.RemoteAddr = "127.0.0.1:1"
 	req.SetBasicAuth(a.name, a.name)
 	w := httptest.NewRecorder()

@@ -58,7 +58,7 @@ func getMessages(c *call) error {
 	if err != nil {
 		return err
 	}
-	if q.Initial.Type == stream {
+	if q.Initial.Type == queue.Stream {
 		return badRequest("540 NOT_IMPLEMENTED - basic.get not supported by stream queues " + fmt.Sprintf("queue '%s' in vhost '%s'", q.Name, q.VHost))
 	}
 	list := []object{}

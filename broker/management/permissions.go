@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"strings"
 
 	"nubo/broker"
 	"nubo/broker/user"
@@ -159,6 +160,9 @@ func putTopicPermission(c *call) error {
 	}
 	if in.Exchange == nil {
 		return missing("exchange")
+	}
+	if len(*in.Exchange) > maxShort || strings.ContainsRune(*in.Exchange, 0) {
+		return badRequest("the name of the exchange is malformed")
 	}
 	write, err := pattern("write", in.Write)
 	if err != nil {

@@ -76,7 +76,7 @@ func (c *call) queueObject(q *queueItem, r ranges) object {
 	if !s.IdleSince.IsZero() {
 		o["idle_since"] = s.IdleSince.UTC().Format(idleFormat)
 	}
-	if q.Type != stream {
+	if q.Type != queue.Stream {
 		for k, v := range (object{
 			"consumer_capacity": s.Capacity, "consumer_utilisation": s.Capacity,
 			"message_bytes": s.ReadyBytes + s.UnackedBytes, "message_bytes_ready": s.ReadyBytes, "message_bytes_unacknowledged": s.UnackedBytes,
@@ -87,7 +87,7 @@ func (c *call) queueObject(q *queueItem, r ranges) object {
 		}
 	}
 	switch q.Type {
-	case stream:
+	case queue.Stream:
 		o["readers"] = object{c.b.NodeName(): s.Consumers}
 	case queue.Quorum:
 		o["open_files"] = object{c.b.NodeName(): 0}
@@ -221,6 +221,9 @@ func putQueue(c *call) error {
 		return &failure{404, "not_found", "vhost_not_found"}
 	}
 	name := c.args["queue"]
+	if len(name) > maxShort {
+		return badRequest("the name of the queue is too long")
+	}
 	if err := c.allow(user.Configure, v.Name, name); err != nil {
 		return err
 	}
@@ -303,8 +306,6 @@ func queueAction(c *call) error {
 
 // rebalance has nothing to do on one node.
 func rebalance(c *call) error { return c.done(false) }
-
-const stream queue.Type = "stream"
 
 // timestamp is a time in the form of RabbitMQ's API.
 func timestamp(t time.Time) int64 { return t.UnixMilli() }

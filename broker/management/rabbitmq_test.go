@@ -65,6 +65,7 @@ func (p *peer) get(path string) any {
 func peers(t *testing.T) (ours, theirs *peer) {
 	url, api := rabbittest.StartManagement(t)
 	t.Cleanup(rabbittest.Stop)
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	theirs = &peer{t, api, func() (*rabbit.Connection, error) {
 		return rabbit.Dial(strings.Replace(url, "rabbit://", "amqp://", 1))
 	}}

@@ -72,7 +72,7 @@ func (n *node) find(path string) (*route, map[string]string, error) {
 	var segs []string
 	for seg := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
 		s, err := url.PathUnescape(seg)
-		if err != nil {
+		if err != nil || strings.ContainsRune(s, 0) {
 			return nil, nil, badRequest("the path is malformed")
 		}
 		segs = append(segs, s)

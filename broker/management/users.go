@@ -2,7 +2,6 @@ package management
 
 import (
 	"encoding/json"
-	"strings"
 
 	"nubo/broker"
 	"nubo/broker/user"
@@ -66,8 +65,8 @@ func putUser(c *call) error {
 		return err
 	}
 	name := c.args["user"]
-	if name == "" || strings.ContainsRune(name, 0) {
-		return badRequest("the name of a user is empty, or holds a null character")
+	if name == "" {
+		return badRequest("the name of a user is empty")
 	}
 	if in.Tags == nil {
 		return badRequest("tags_not_present")

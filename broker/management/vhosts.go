@@ -2,7 +2,7 @@ package management
 
 import (
 	"errors"
-	"strings"
+	"slices"
 
 	"nubo/broker"
 	"nubo/broker/vhost"
@@ -79,8 +79,11 @@ func putVHost(c *call) error {
 		return err
 	}
 	name := c.args["vhost"]
-	if name == "" || strings.ContainsRune(name, 0) {
-		return badRequest("the name of a virtual host is empty, or holds a null character")
+	if name == "" {
+		return badRequest("the name of a virtual host is empty")
+	}
+	if t := in.DefaultQueueType; t != nil && !slices.Contains([]string{"", "classic", "quorum", "stream", "undefined"}, *t) {
+		return badRequest("Unsupported default queue type '" + *t + "'")
 	}
 	i, err := c.vhostInfo(name)
 	created := err != nil
@@ -92,7 +95,9 @@ func putVHost(c *call) error {
 		i.Tags = *in.Tags
 	}
 	if in.DefaultQueueType != nil {
-		i.DefaultQueueType = *in.DefaultQueueType
+		if i.DefaultQueueType = *in.DefaultQueueType; i.DefaultQueueType == "undefined" {
+			i.DefaultQueueType = ""
+		}
 	}
 	if in.Tracing != nil {
 		i.Tracing = *in.Tracing

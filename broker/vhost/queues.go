@@ -2,6 +2,7 @@ package vhost
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"nubo/amqp"
@@ -45,10 +46,14 @@ func (v *VHost) declareQueue(s QueueSpec, owner any) (_ *queue.Queue, created bo
 	if s.Name == "" {
 		s.Name = RandomName("amq.gen-")
 	} else if q := v.live(s.Name); q != nil {
+		if q.Initial.Type == v.defaultType {
+			v.addDefaultType(&s)
+		}
 		return q, false, v.checkQueue(q, s, owner)
 	} else if strings.HasPrefix(s.Name, "amq.") {
 		return nil, false, amqp.Errorf(amqp.AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", s.Name)
 	}
+	v.addDefaultType(&s)
 	initial, bad := queue.Parse(s.Flags, s.Args)
 	if bad != nil {
 		return nil, false, amqp.Errorf(amqp.PreconditionFailed, "%s", bad.Text(s.Name, v.Name))
@@ -62,6 +67,25 @@ func (v *VHost) declareQueue(s QueueSpec, owner any) (_ *queue.Queue, created bo
 	q := v.addQueue(s, initial, v.store.NewQueue(), owner)
 	v.defineQueue(q)
 	return q, true, nil
+}
+
+// addDefaultType gives a declaration that names no type the default one, if a
+// queue of that type can be what it says. mu is held.
+func (v *VHost) addDefaultType(s *QueueSpec) {
+	if _, said := s.Args["x-queue-type"]; said || v.defaultType == "" || v.defaultType == queue.Classic ||
+		!s.Durable || s.Exclusive || s.AutoDelete {
+		return
+	}
+	args := amqp.Table{"x-queue-type": string(v.defaultType)}
+	maps.Copy(args, s.Args)
+	s.Args = args
+}
+
+// SetDefaultQueueType sets what queues are that do not say; classic if empty.
+func (v *VHost) SetDefaultQueueType(t queue.Type) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.defaultType = t
 }
 
 // gone is the error for a virtual host that was deleted.

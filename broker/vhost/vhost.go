@@ -32,15 +32,17 @@ type VHost struct {
 
 	// mu guards the maps, the exchanges' bindings and the index of them, and
 	// the order of definitions in the store.
-	mu        sync.RWMutex
-	closed    bool // deleted: nothing is declared any more
-	entered   int64
-	limits    map[string]int64
-	policies  policies
-	exchanges map[string]*Exchange
-	queues    map[string]*queue.Queue
-	inbound   map[dest][]*binding // by destination
-	owned     map[any]map[*queue.Queue]bool
+	mu      sync.RWMutex
+	closed  bool // deleted: nothing is declared any more
+	entered int64
+	// defaultType is what queues are that do not say.
+	defaultType queue.Type
+	limits      map[string]int64
+	policies    policies
+	exchanges   map[string]*Exchange
+	queues      map[string]*queue.Queue
+	inbound     map[dest][]*binding // by destination
+	owned       map[any]map[*queue.Queue]bool
 }
 
 // dest is a binding's destination: one of the two.
