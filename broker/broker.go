@@ -98,7 +98,7 @@ type Broker struct {
 	vhosts    map[string]*host
 	closed    bool
 	conns     map[*conn.Conn]bool
-	listeners map[net.Listener]string // with the name of their protocol
+	listeners map[net.Listener]Listener
 	served    sync.WaitGroup // connections and the ticker
 	stop      chan struct{}  // closed when the broker is shut down
 }
@@ -143,7 +143,7 @@ func start(cfg Config) (*Broker, error) {
 		past:      history.New(),
 		vhosts:    make(map[string]*host),
 		conns:     make(map[*conn.Conn]bool),
-		listeners: make(map[net.Listener]string),
+		listeners: make(map[net.Listener]Listener),
 		stop:      make(chan struct{}),
 	}
 	b.users = user.NewRegistry(cfg.Store, b.invalidate)
@@ -234,21 +234,23 @@ func (b *Broker) connections() []*conn.Conn {
 
 // Serve accepts connections until the listener or the broker is closed; it
 // returns ErrClosed for the latter.
-func (b *Broker) Serve(l net.Listener) error { return b.serve(l, "amqp") }
+func (b *Broker) Serve(l net.Listener) error { return b.serve(l, listener("amqp", l.Addr())) }
 
 // ServeTLS is Serve with TLS.
 func (b *Broker) ServeTLS(l net.Listener, cfg *tls.Config) error {
-	return b.serve(tls.NewListener(l, cfg), "amqp/ssl")
+	at := listener("amqp/ssl", l.Addr())
+	at.CertificateExpires = expires(cfg)
+	return b.serve(tls.NewListener(l, cfg), at)
 }
 
-func (b *Broker) serve(l net.Listener, protocol string) error {
+func (b *Broker) serve(l net.Listener, at Listener) error {
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
 		l.Close()
 		return ErrClosed
 	}
-	b.listeners[l] = protocol
+	b.listeners[l] = at
 	b.mu.Unlock()
 	defer func() {
 		b.mu.Lock()

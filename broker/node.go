@@ -105,8 +105,8 @@ func (b *Broker) Listeners() []Listener {
 	list := slices.Clone(b.node.listeners)
 	b.node.mu.Unlock()
 	b.mu.Lock()
-	for l, protocol := range b.listeners {
-		list = append(list, listener(protocol, l.Addr()))
+	for _, l := range b.listeners {
+		list = append(list, l)
 	}
 	b.mu.Unlock()
 	slices.SortFunc(list, func(a, b Listener) int { return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.IP, b.IP)) })

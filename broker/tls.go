@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
+	"time"
 )
 
 // TLSFiles are RabbitMQ's ssl_options.
@@ -42,4 +43,19 @@ func (f TLSFiles) Config() (*tls.Config, error) {
 		cfg.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	return cfg, nil
+}
+
+// expires is when the first of the certificates is not valid any more.
+func expires(cfg *tls.Config) time.Time {
+	var first time.Time
+	for _, c := range cfg.Certificates {
+		leaf := c.Leaf
+		if leaf == nil && len(c.Certificate) > 0 {
+			leaf, _ = x509.ParseCertificate(c.Certificate[0]) // tls.Config holds it: it was parsed before
+		}
+		if leaf != nil && (first.IsZero() || leaf.NotAfter.Before(first)) {
+			first = leaf.NotAfter
+		}
+	}
+	return first
 }

@@ -91,6 +91,9 @@ func TestTLS(t *testing.T) {
 	}
 	for _, l := range b.Listeners() {
 		testx.Equal(t, l.Protocol, "amqp/ssl")
+		if left := time.Until(l.CertificateExpires); left <= 0 || left > time.Hour {
+			t.Errorf("the certificate expires at %s", l.CertificateExpires)
+		}
 	}
 }
 
