@@ -16,7 +16,7 @@ func (s *Service) chooseAddresses(ctx context.Context, p *Port, asked *[]FixedIP
 	if asked != nil && len(*asked) == 0 {
 		return nil
 	}
-	subnets, err := s.store.Subnets().List(ctx, Where("network_id", p.NetworkID))
+	subnets, err := s.store.Subnets().List(ctx, Where("network_id", p.NetworkID).Rows())
 	if err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func (s *Service) CreatePorts(ctx context.Context, in []PortCreate) ([]*Port, er
 
 func (s *Service) createPort(ctx context.Context, c *change, in PortCreate) (*Port, error) {
 	p := in.Port
-	n, err := s.Network(ctx, p.NetworkID)
+	n, err := s.network(ctx, p.NetworkID, s.store.Networks().Row)
 	if err != nil {
 		return nil, err
 	}
@@ -168,13 +168,7 @@ func (s *Service) insertPort(ctx context.Context, c *change, p *Port, fixed *[]F
 	if err := s.chooseAddresses(ctx, p, fixed); err != nil {
 		return err
 	}
-	if err := s.store.Ports().Create(ctx, p); err != nil {
-		return err
-	}
-	if err := s.store.SetAddresses(ctx, p.ID, p.FixedIPs); err != nil {
-		return err
-	}
-	if err := s.store.SetPortGroups(ctx, p.ID, p.SecurityGroups); err != nil {
+	if err := s.store.AddPort(ctx, p); err != nil {
 		return err
 	}
 	c.dirty.port(p)

@@ -57,11 +57,11 @@ func (s *Service) networkStates(ctx context.Context, in StateArgs, ids []string)
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	networks, err := s.store.Networks().List(ctx, Where("id", ids...))
+	networks, err := s.store.Networks().List(ctx, Where("id", ids...).Rows())
 	if err != nil {
 		return nil, err
 	}
-	subnets, err := s.store.Subnets().List(ctx, Where("network_id", ids...))
+	subnets, err := s.store.Subnets().List(ctx, Where("network_id", ids...).Rows())
 	if err != nil {
 		return nil, err
 	}
@@ -317,7 +317,7 @@ func (s *Service) mtus(ctx context.Context, networks []string) (map[string]int, 
 		return nil, nil
 	}
 	slices.Sort(networks)
-	list, err := s.store.Networks().List(ctx, Where("id", slices.Compact(networks)...))
+	list, err := s.store.Networks().List(ctx, Where("id", slices.Compact(networks)...).Rows())
 	out := map[string]int{}
 	for _, n := range list {
 		out[n.ID] = n.MTU
@@ -346,7 +346,7 @@ func (s *Service) routerStates(ctx context.Context, q Query) ([]RouterState, err
 	if err != nil {
 		return nil, err
 	}
-	subnets, err := s.store.Subnets().List(ctx, Where("network_id", networks...))
+	subnets, err := s.store.Subnets().List(ctx, Where("network_id", networks...).Rows())
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,8 @@ type Query struct {
 	Tags    TagFilter
 	// All lists every project's, whoever asks: for the service's own work.
 	All bool
+	// Bare leaves out what is kept in other tables, tags for instance.
+	Bare bool
 }
 
 // Where is a Query of the service's own work: rows of any project whose
@@ -56,6 +58,12 @@ func (q Query) And(column string, values ...any) Query {
 	return q
 }
 
+// Rows is the query for bare rows.
+func (q Query) Rows() Query {
+	q.Bare = true
+	return q
+}
+
 // TagFilter limits a list by tags: all of, any of, not all of, none of.
 type TagFilter struct{ All, Any, NotAll, NotAny []string }
 
@@ -64,6 +72,8 @@ type Table[T any] interface {
 	Create(ctx context.Context, rows ...*T) error
 	// Get gives any project's row, or the resource's NotFound.
 	Get(ctx context.Context, id string) (*T, error)
+	// Row is Get without what is kept in other tables, tags for instance.
+	Row(ctx context.Context, id string) (*T, error)
 	// List gives what the caller may see, unless the query says All.
 	List(ctx context.Context, q Query) ([]*T, error)
 	// Update writes a row whose revision number was raised by one; ErrTaken
@@ -118,6 +128,9 @@ type PortStore interface {
 	AddressesTaken(ctx context.Context, subnetID string, candidates []string) ([]string, error)
 	// AddressesUsed counts a subnet's allocations.
 	AddressesUsed(ctx context.Context, subnetIDs []string) (map[string]int64, error)
+	// AddPort keeps a new port with its addresses and groups; ErrTaken if one
+	// of its addresses is not free.
+	AddPort(ctx context.Context, p *Port) error
 	// SetAddresses replaces a port's addresses; ErrTaken if one is not free.
 	SetAddresses(ctx context.Context, portID string, fixed []FixedIP) error
 	// SetPortGroups replaces a port's security groups.
@@ -139,6 +152,9 @@ type HostStore interface {
 	HostPorts(ctx context.Context, host string, ids, groups []string) ([]*Port, error)
 	// HostNetworks gives the ids of the networks a host takes part in.
 	HostNetworks(ctx context.Context, host string) ([]string, error)
+	// Members gives the ports of a network with their addresses, and what
+	// other hosts have to know of them: MAC, host, device, status, DNS name.
+	Members(ctx context.Context, network string) ([]*Port, error)
 	// NetworkHosts gives, by network, the hosts that take part in it.
 	NetworkHosts(ctx context.Context, networks []string) (map[string][]string, error)
 	// MemberHosts gives, by network, the hosts that have to know its ports:

@@ -54,7 +54,7 @@ func (s *Service) members(ctx context.Context, network string, version int64) ([
 		return ports, nil
 	}
 	load := func() (any, error) {
-		ports, err := s.store.Ports().List(ctx, Where("network_id", network))
+		ports, err := s.store.Members(ctx, network)
 		if err == nil {
 			remember(c, &c.ports, network, version, ports)
 		}

@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -65,30 +63,28 @@ func (s *Store) StartAction(ctx context.Context, actions ...*compute.Action) err
 // RecordEvent implements compute.ServerStore. An event of a request that is
 // no action, such as a recovery's, is not kept.
 func (s *Store) RecordEvent(ctx context.Context, serverID, requestID string, e compute.ActionEvent) error {
+	// The newest action of the request.
+	const action = "SELECT MAX(id) FROM actions WHERE server_id = ? AND request_id = ?"
+	var finish *time.Time
+	if e.Finish != nil {
+		finish = micro(e.Finish)
+	}
 	return s.tx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		var a actionRow
-		err := tx.NewSelect().Model(&a).Where("server_id = ?", serverID).Where("request_id = ?", requestID).
-			Order("id DESC").Limit(1).Scan(ctx)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("find the action of request %s: %w", requestID, err)
-		}
-		row := &eventRow{ActionID: a.ID, Event: e.Event, Host: e.Host, Start: db.Micro(e.Start), Result: e.Result, Details: e.Details}
-		if e.Finish != nil {
-			row.Finish = micro(e.Finish)
-		}
-		_, err = tx.NewInsert().Model(row).On("CONFLICT (action_id, event, host) DO UPDATE").
-			Set("finish_at = EXCLUDED.finish_at").Set("result = EXCLUDED.result").Set("details = EXCLUDED.details").Exec(ctx)
+		res, err := tx.NewRaw("INSERT INTO action_events (action_id, event, host, start_at, finish_at, result, details) "+
+			"SELECT id, ?, ?, ?, ?, ?, ? FROM actions WHERE id = ("+action+") "+
+			"ON CONFLICT (action_id, event, host) DO UPDATE SET finish_at = EXCLUDED.finish_at, result = EXCLUDED.result, details = EXCLUDED.details",
+			e.Event, e.Host, db.Micro(e.Start), finish, e.Result, e.Details, serverID, requestID).Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("record event %s: %w", e.Event, err)
 		}
-		a.Updated = now()
-		if e.Result == "Error" {
-			a.Message = "Error"
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return err
 		}
-		_, err = tx.NewUpdate().Model(&a).Column("message", "updated_at").WherePK().Exec(ctx)
+		q := tx.NewUpdate().Model((*actionRow)(nil)).Set("updated_at = ?", now()).Where("id = ("+action+")", serverID, requestID)
+		if e.Result == "Error" {
+			q = q.Set("message = ?", e.Result)
+		}
+		_, err = q.Exec(ctx)
 		return err
 	})
 }

@@ -2,9 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,18 +22,20 @@ func (s *Store) UpdateServer(ctx context.Context, u compute.Update) (*compute.Se
 	var row serverRow
 	err := s.tx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		row = serverRow{}
-		if err := tx.NewSelect().Model(&row).Where("id = ?", u.ServerID).Where("NOT deleted").Scan(ctx); err != nil {
-			return notFound(err, noServer(u.ServerID))
-		}
-		if err := expected(&row, u); err != nil {
-			return err
-		}
-		revision := row.Revision
 		columns := row.apply(&u.Set)
-		res, err := tx.NewUpdate().Model(&row).Column(columns...).
-			Where("id = ?", row.ID).Where("revision = ?", revision).Exec(ctx)
-		if err := db.CAS(res, err, conflict(&row, u)); err != nil {
-			return err
+		q := tx.NewUpdate().Model(&row).Column(columns...).Set("revision = revision + 1")
+		if u.Set.Deleted && u.Set.TerminatedAt == nil {
+			q = q.Set("terminated_at = COALESCE(terminated_at, ?)", row.UpdatedAt)
+		}
+		err := expect(q.Where("id = ?", u.ServerID).Where("NOT deleted"), u).Returning("*").Scan(ctx)
+		if errors.Is(err, sql.ErrNoRows) {
+			if err := tx.NewSelect().Model(&row).Where("id = ?", u.ServerID).Where("NOT deleted").Scan(ctx); err != nil {
+				return notFound(err, noServer(u.ServerID))
+			}
+			return conflict(&row, u)
+		}
+		if err != nil {
+			return fmt.Errorf("update server %s: %w", u.ServerID, err)
 		}
 		return s.updateDevices(ctx, tx, u)
 	})
@@ -42,18 +45,23 @@ func (s *Store) UpdateServer(ctx context.Context, u compute.Update) (*compute.Se
 	return row.server(), nil
 }
 
-// expected says whether the server is as the update wants it.
-func expected(r *serverRow, u compute.Update) error {
-	vm, task := compute.VMState(r.State), compute.TaskState(r.TaskState)
-	switch {
-	case u.ExpectVM != nil && !slices.Contains(u.ExpectVM, vm),
-		u.ExpectTask != nil && !slices.Contains(u.ExpectTask, task),
-		slices.Contains(u.RefuseTask, task),
-		u.ExpectHost != nil && *u.ExpectHost != r.Host,
-		u.ExpectRev != 0 && u.ExpectRev != r.Revision:
-		return conflict(r, u)
+// expect limits an update to a server that is as it wants it.
+func expect(q *bun.UpdateQuery, u compute.Update) *bun.UpdateQuery {
+	among := func(condition string, n int, values any) {
+		if n > 0 {
+			q = q.Where(condition, bun.List(values))
+		}
 	}
-	return nil
+	among("vm_state IN (?)", len(u.ExpectVM), u.ExpectVM)
+	among("task_state IN (?)", len(u.ExpectTask), u.ExpectTask)
+	among("task_state NOT IN (?)", len(u.RefuseTask), u.RefuseTask)
+	if u.ExpectHost != nil {
+		q = q.Where("host = ?", *u.ExpectHost)
+	}
+	if u.ExpectRev != 0 {
+		q = q.Where("revision = ?", u.ExpectRev)
+	}
+	return q
 }
 
 func conflict(r *serverRow, u compute.Update) *fault.Error {
@@ -61,10 +69,9 @@ func conflict(r *serverRow, u compute.Update) *fault.Error {
 		r.ID, u.ExpectVM, u.ExpectTask, r.State, r.TaskState).WithType("UnexpectedTaskStateError")
 }
 
-// apply sets the fields and gives the columns that changed.
+// apply sets the fields and gives the columns that change.
 func (r *serverRow) apply(f *compute.ServerFields) []string {
-	columns := []string{"revision", "updated_at"}
-	r.Revision++
+	columns := []string{"updated_at"}
 	r.UpdatedAt = now()
 	set := func(column string, changed bool, write func()) {
 		if changed {
@@ -107,12 +114,7 @@ func (r *serverRow) apply(f *compute.ServerFields) []string {
 func (r *serverRow) bury() []string {
 	r.Deleted, r.State, r.TaskState, r.PowerState = true, string(compute.Deleted), "", int(compute.NoState)
 	r.DeletedAt = &r.UpdatedAt
-	columns := []string{"deleted", "vm_state", "task_state", "power_state", "deleted_at"}
-	if r.TerminatedAt == nil {
-		r.TerminatedAt = &r.UpdatedAt
-		columns = append(columns, "terminated_at")
-	}
-	return columns
+	return []string{"deleted", "vm_state", "task_state", "power_state", "deleted_at"}
 }
 
 // hostColumns are those of a block device that change after it was made, but

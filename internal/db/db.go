@@ -49,8 +49,8 @@ func WithOutbox() Option {
 	return func(d *DB) { d.outbox = newOutbox(d) }
 }
 
-// OutboxPace has the relay wait under load, so that passes begin d after each
-// other at the earliest: for messages of which many cost as much as one.
+// OutboxPace has the relay wait under load, up to d from the beginning of a
+// pass to the next: for messages of which many cost as much as one.
 func OutboxPace(d time.Duration) Option {
 	return func(db *DB) { db.outbox.pace = d }
 }

@@ -31,6 +31,8 @@ const (
 	// outboxFresh bounds the committed messages kept for the relay; the rest it
 	// reads from the table.
 	outboxFresh = 10000
+	// fullPass is how many messages in a pass call for all of the pace.
+	fullPass = 8
 )
 
 // ErrNoTx says that Outbox.Add was called outside a transaction.
@@ -142,6 +144,7 @@ func (o *Outbox) relay(ctx context.Context, send func(context.Context, []Message
 	read := true // what was committed before, or elsewhere
 	for {
 		began := time.Now()
+		s.passed = 0
 		if read {
 			err = s.readAll(ctx)
 		} else {
@@ -160,7 +163,7 @@ func (o *Outbox) relay(ctx context.Context, send func(context.Context, []Message
 				return s.progress, ctx.Err()
 			case <-o.wake:
 				read, idle = false, false
-				if err := wait(ctx, o.pace-time.Since(began)); err != nil {
+				if err := wait(ctx, o.rest(s.passed)-time.Since(began)); err != nil {
 					return s.progress, err
 				}
 			case <-poll.C:
@@ -172,6 +175,12 @@ func (o *Outbox) relay(ctx context.Context, send func(context.Context, []Message
 			}
 		}
 	}
+}
+
+// rest is how long after the beginning of a pass the next may begin: the more
+// messages there were, the longer, up to the pace.
+func (o *Outbox) rest(passed int) time.Duration {
+	return o.pace * time.Duration(min(passed, fullPass)) / fullPass
 }
 
 func wait(ctx context.Context, d time.Duration) error {
@@ -210,6 +219,7 @@ type sender struct {
 	send     func(context.Context, []Message) (int, error)
 	sent     []int64        // delivered, and still in the table
 	seen     map[int64]bool // what the last reading of the table found: it may come again as fresh
+	passed   int            // delivered in this pass
 	progress bool
 }
 
@@ -256,6 +266,7 @@ func (s *sender) pass(ctx context.Context, batch []Message) error {
 		for _, m := range batch[:n] {
 			s.sent = append(s.sent, m.ID)
 		}
+		s.passed += n
 		s.progress = s.progress || n > 0
 		if err == nil && n == 0 {
 			err = errors.New("nothing was sent")

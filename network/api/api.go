@@ -72,7 +72,8 @@ func (k *kind[T]) viewer(ctx context.Context) viewer {
 // target is what rules about an existing resource look at.
 func (k *kind[T]) target(ctx context.Context, row *T) (policy.Target, error) {
 	project := any(row).(network.Resource).Std().ProjectID
-	t := policy.Target{"project_id": project, "tenant_id": project}
+	// A rule of a security group is its group's project's.
+	t := policy.Target{"project_id": project, "tenant_id": project, "security_group:project_id": project}
 	if k.about == nil {
 		return t, nil
 	}
@@ -260,7 +261,8 @@ func (k *kind[T]) allowNew(ctx context.Context, a attrs) error {
 	if project != c.ProjectID && !c.IsAdmin {
 		return bad("Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin privileges")
 	}
-	t := policy.Target{"project_id": project, "tenant_id": project}
+	// A rule of a security group is its group's project's.
+	t := policy.Target{"project_id": project, "tenant_id": project, "security_group:project_id": project}
 	if k.aboutNew != nil {
 		if err := k.aboutNew(ctx, a, t); err != nil {
 			return err

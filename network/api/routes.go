@@ -13,7 +13,7 @@ import (
 // what it is really about.
 func own(r *http.Request) (policy.Target, error) {
 	p := auth.From(r.Context()).ProjectID
-	return policy.Target{"project_id": p, "tenant_id": p, "network:project_id": p}, nil
+	return policy.Target{"project_id": p, "tenant_id": p, "network:project_id": p, "security_group:project_id": p}, nil
 }
 
 // ofPath is the project that the path names.
@@ -70,10 +70,10 @@ func (h *handler) routes() []httpx.Route {
 		httpx.GET("/security-groups/{id}", "get_security_group", g.showOne),
 		httpx.PUT("/security-groups/{id}", "update_security_group", g.updateOne, g.res.update()),
 		httpx.DELETE("/security-groups/{id}", "delete_security_group", g.deleteOne),
-		httpx.GET("/security-group-rules", "get_security_group_rule", u.listAll),
-		httpx.POST("/security-group-rules", "create_security_group_rule", u.createAll, u.res.create()),
-		httpx.GET("/security-group-rules/{id}", "get_security_group_rule", u.showOne),
-		httpx.DELETE("/security-group-rules/{id}", "delete_security_group_rule", u.deleteOne),
+		httpx.GET("/security-group-rules", "get_security_group_rule", u.listAll, on),
+		httpx.POST("/security-group-rules", "create_security_group_rule", u.createAll, u.res.create(), on),
+		httpx.GET("/security-group-rules/{id}", "get_security_group_rule", u.showOne, on),
+		httpx.DELETE("/security-group-rules/{id}", "delete_security_group_rule", u.deleteOne, on),
 
 		httpx.GET("/agents", "get_agent", a.listAll),
 		httpx.GET("/agents/{id}", "get_agent", a.showOne),
@@ -103,7 +103,7 @@ func (h *handler) routes() []httpx.Route {
 // tagRoutes are the tags of one resource.
 func tagRoutes[T any](collection string, k *kind[T]) []httpx.Route {
 	on, list, one := httpx.On(own), "/"+collection+"/{id}/tags", "/"+collection+"/{id}/tags/{tag}"
-	rule := func(verb string) string { return verb + "_" + tagRule(collection) }
+	rule := func(verb string) string { return tagRule(verb, collection) }
 	return []httpx.Route{
 		httpx.GET(list, rule("get"), k.listTags, on),
 		httpx.PUT(list, rule("update"), k.replaceTags, httpx.Body(tagsBody{}), on),

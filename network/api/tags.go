@@ -9,8 +9,10 @@ import (
 	"nubo/network"
 )
 
-// tagRule is a collection's part of the rules' names.
-func tagRule(collection string) string { return strings.ReplaceAll(collection, "-", "_") + "_tags" }
+// tagRule names the rule for a verb on a collection's tags.
+func tagRule(verb, collection string) string {
+	return verb + "_" + strings.TrimSuffix(strings.ReplaceAll(collection, "-", "_"), "s") + ":tags"
+}
 
 // tagsBody checks {"tags": [TAG, …]}.
 type tagsBody struct{}
@@ -48,7 +50,7 @@ func (k *kind[T]) tagsOf(r *http.Request, verb string) (id string, tags []string
 	if err != nil {
 		return "", nil, err
 	}
-	return b.ID, b.Tags, httpx.Enforce(ctx, verb+"_"+tagRule(k.res.plural), t)
+	return b.ID, b.Tags, httpx.Enforce(ctx, tagRule(verb, k.res.plural), t)
 }
 
 func (k *kind[T]) listTags(w http.ResponseWriter, r *http.Request) error {

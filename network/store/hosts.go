@@ -50,17 +50,48 @@ func grouped(ctx context.Context, q *bun.SelectQuery) (map[string][]string, erro
 	return out, err
 }
 
-// NetworkHosts gives the hosts that take part in networks.
+// Members gives the ports of a network, as others know them.
+func (s *Store) Members(ctx context.Context, networkID string) ([]*network.Port, error) {
+	rows, err := s.d.Query(ctx).NewSelect().TableExpr("ports AS p").
+		Column("p.id", "p.mac_address", "p.host_id", "p.device_owner", "p.status", "p.dns_name").
+		ColumnExpr("COALESCE(a.subnet_id, ''), COALESCE(a.ip_address, '')").
+		Join("LEFT JOIN ip_allocations AS a ON a.port_id = p.id").Where("p.network_id = ?", networkID).
+		OrderExpr("p.id, a.position").Rows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []*network.Port
+	for rows.Next() {
+		p := &network.Port{NetworkID: networkID}
+		var f network.FixedIP
+		if err := rows.Scan(&p.ID, &p.MACAddress, &p.HostID, &p.DeviceOwner, &p.Status, &p.DNSName, &f.SubnetID, &f.IPAddress); err != nil {
+			return nil, err
+		}
+		if n := len(out); n > 0 && out[n-1].ID == p.ID {
+			p = out[n-1]
+		} else {
+			out = append(out, p)
+		}
+		if f.IPAddress != "" {
+			p.FixedIPs = append(p.FixedIPs, f)
+		}
+	}
+	return out, rows.Err()
+}
+
+// NetworkHosts gives the hosts that take part in networks. It begins with the
+// agents, of which there are fewer than ports, as the next two do.
 func (s *Store) NetworkHosts(ctx context.Context, networks []string) (map[string][]string, error) {
-	return grouped(ctx, s.d.Query(ctx).NewSelect().Table("ports").Distinct().Column("network_id", "host_id").
-		Where("network_id IN (?)", bun.List(networks)).Where("host_id <> ''"))
+	return grouped(ctx, s.d.Query(ctx).NewSelect().TableExpr("networks AS n").Column("n.id", "a.host").
+		Join("JOIN agents AS a ON a.binary_name = ?", network.BinaryL2).Where("n.id IN (?)", bun.List(networks)).
+		Where("EXISTS (SELECT 1 FROM ports AS p WHERE p.host_id = a.host AND p.network_id = n.id)"))
 }
 
 // MemberHosts gives the hosts that have to know networks' ports.
 func (s *Store) MemberHosts(ctx context.Context, networks []string) (map[string][]string, error) {
-	// From the tunnels' ends: there are fewer than ports.
 	tunnelled := s.d.Query(ctx).NewSelect().TableExpr("networks AS n").Column("n.id", "a.host").
-		Join("JOIN agents AS a ON a.tunnel_ip <> ''").Where("n.network_type = ?", network.TypeVXLAN).Where("n.id IN (?)", bun.List(networks)).
+		Join("JOIN agents AS a ON a.binary_name = ? AND a.tunnel_ip <> ''", network.BinaryL2).Where("n.network_type = ?", network.TypeVXLAN).Where("n.id IN (?)", bun.List(networks)).
 		Where("EXISTS (SELECT 1 FROM ports AS p WHERE p.host_id = a.host AND p.network_id = n.id)")
 	return grouped(ctx, s.d.Query(ctx).NewSelect().Table("network_dhcp").Column("network_id", "host").
 		Where("network_id IN (?)", bun.List(networks)).Union(tunnelled))
@@ -71,8 +102,10 @@ func (s *Store) GroupHosts(ctx context.Context, groups []string) (map[string][]s
 	if len(groups) == 0 {
 		return nil, nil
 	}
-	return grouped(ctx, s.d.Query(ctx).NewSelect().TableExpr("port_groups AS g").Distinct().Column("p.host_id", "g.group_id").
-		Join("JOIN ports AS p ON p.id = g.port_id AND p.host_id <> ''").Where("g.group_id IN (?)", bun.List(groups)))
+	return grouped(ctx, s.d.Query(ctx).NewSelect().TableExpr("agents AS a").Column("a.host", "g.id").
+		Join("JOIN security_groups AS g ON g.id IN (?)", bun.List(groups)).Where("a.binary_name = ?", network.BinaryL2).
+		Where("EXISTS (SELECT 1 FROM ports AS p WHERE p.host_id = a.host AND EXISTS "+
+			"(SELECT 1 FROM port_groups AS m WHERE m.port_id = p.id AND m.group_id = g.id))"))
 }
 
 // Dependents gives the groups with a rule that admits one of the groups.

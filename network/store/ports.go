@@ -85,11 +85,26 @@ func (s *Store) AddressesUsed(ctx context.Context, subnetIDs []string) (map[stri
 	return out, err
 }
 
+// AddPort keeps a new port.
+func (s *Store) AddPort(ctx context.Context, p *network.Port) error {
+	if err := s.ports.Create(ctx, p); err != nil {
+		return err
+	}
+	if err := s.addAddresses(ctx, p.ID, p.FixedIPs); err != nil {
+		return err
+	}
+	return s.addPortGroups(ctx, p.ID, p.SecurityGroups)
+}
+
 // SetAddresses replaces a port's addresses.
 func (s *Store) SetAddresses(ctx context.Context, portID string, fixed []network.FixedIP) error {
 	if _, err := s.d.Query(ctx).NewDelete().Table("ip_allocations").Where("port_id = ?", portID).Exec(ctx); err != nil {
 		return err
 	}
+	return s.addAddresses(ctx, portID, fixed)
+}
+
+func (s *Store) addAddresses(ctx context.Context, portID string, fixed []network.FixedIP) error {
 	if len(fixed) == 0 {
 		return nil
 	}
@@ -106,6 +121,10 @@ func (s *Store) SetPortGroups(ctx context.Context, portID string, groups []strin
 	if _, err := s.d.Query(ctx).NewDelete().Table("port_groups").Where("port_id = ?", portID).Exec(ctx); err != nil {
 		return err
 	}
+	return s.addPortGroups(ctx, portID, groups)
+}
+
+func (s *Store) addPortGroups(ctx context.Context, portID string, groups []string) error {
 	if len(groups) == 0 {
 		return nil
 	}

@@ -38,7 +38,7 @@ type Store struct {
 
 // noticePace is how often agents are told of changes under load: one notice
 // tells of all that came meanwhile.
-const noticePace = 20 * time.Millisecond
+const noticePace = 50 * time.Millisecond
 
 // Open opens and migrates the database.
 func Open(ctx context.Context, url string) (*Store, error) {

@@ -70,6 +70,15 @@ func (t *table[T]) Create(ctx context.Context, rows ...*T) error {
 
 // Get implements network.Table.
 func (t *table[T]) Get(ctx context.Context, id string) (*T, error) {
+	row, err := t.Row(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return row, t.complete(ctx, []*T{row})
+}
+
+// Row implements network.Table.
+func (t *table[T]) Row(ctx context.Context, id string) (*T, error) {
 	if !storable(id) {
 		return nil, t.absent(id)
 	}
@@ -78,10 +87,7 @@ func (t *table[T]) Get(ctx context.Context, id string) (*T, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, t.absent(id)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return row, t.complete(ctx, []*T{row})
+	return row, err
 }
 
 // List implements network.Table.
@@ -106,7 +112,10 @@ func (t *table[T]) List(ctx context.Context, q network.Query) ([]*T, error) {
 	if err := sel.Scan(ctx); err != nil {
 		return nil, err
 	}
-	return db.Ordered(q.Page, rows), t.complete(ctx, rows)
+	if rows = db.Ordered(q.Page, rows); q.Bare {
+		return rows, nil
+	}
+	return rows, t.complete(ctx, rows)
 }
 
 // filter adds a query's conditions. It is not ok when they exclude all.
