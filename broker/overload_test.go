@@ -131,7 +131,7 @@ func TestOverload(t *testing.T) { // not parallel: it is about a whole process
 	wg.Wait()
 	testx.Equal(t, confirmed.Load(), int64(publishers*each))
 	t.Logf("%d MiB of messages through a watermark of %d MiB: %d MiB resident at most", publishers*each>>10, overloadMark>>20, peak>>20)
-	if peak > overloadLimit {
+	if peak > overloadLimit && !raceDetector { // that takes memory of its own
 		t.Errorf("%d octets were resident; at most %d are allowed", peak, overloadLimit)
 	}
 }

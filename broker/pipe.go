@@ -31,7 +31,10 @@ type pipeConn struct {
 }
 
 func (c *pipeConn) Read(b []byte) (int, error)  { return c.in.read(b) }
-func (c *pipeConn) Write(b []byte) (int, error) { return c.out.write(b) }
+func (c *pipeConn) Write(b []byte) (int, error) { return c.out.put(b, true) }
+
+// TryWrite is Write of what there is room for now.
+func (c *pipeConn) TryWrite(b []byte) (int, error) { return c.out.put(b, false) }
 
 func (c *pipeConn) Close() error {
 	c.in.closeReader()
@@ -178,7 +181,8 @@ func (h *half) read(b []byte) (int, error) {
 	}
 }
 
-func (h *half) write(b []byte) (n int, err error) {
+// put writes what there is room for, or all once there is.
+func (h *half) put(b []byte, all bool) (n int, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for {
@@ -194,7 +198,7 @@ func (h *half) write(b []byte) (n int, err error) {
 			n += m
 			h.readable.wake()
 		}
-		if n == len(b) {
+		if n == len(b) || !all {
 			return n, nil
 		}
 		if err := h.wait(&h.writable); err != nil {

@@ -168,7 +168,9 @@ func (ch *channel) method(payload []byte) *amqp.Error {
 		if bad != nil {
 			return bad
 		}
+		ch.c.end() // it may wait
 		err = ch.request(m)
+		ch.c.begin()
 	}
 	if err != nil {
 		return err.In(id)

@@ -48,6 +48,8 @@ type Conn struct {
 	env *Env
 	nc  net.Conn
 	out outbox
+	// tryWrite writes what can be written at once; nil if that cannot be done.
+	tryWrite func([]byte) (int, error)
 	// dead is closed when the connection is to stop at once.
 	dead     chan struct{}
 	deadOnce sync.Once
@@ -62,8 +64,9 @@ type Conn struct {
 	touched  []*channel
 	route    []byte // scratch for looking up a route
 	caps     capabilities
-	posted   bool // something was published in this batch
-	discard  bool // what comes in is not frames; it is read so that our close arrives
+	posted   bool  // something was published in this batch
+	batch    batch // has its own lock
+	discard  bool  // what comes in is not frames; it is read so that our close arrives
 	vh       *vhost.VHost
 
 	// closing is set once a connection.close was sent: what comes in is
@@ -102,6 +105,7 @@ func New(env *Env, nc net.Conn) *Conn {
 	}
 	c.out.init()
 	_, c.out.whole = nc.(*tls.Conn)
+	c.tryWrite = writeNow(nc)
 	c.info = Info{Name: fmt.Sprintf("%s -> %s", nc.RemoteAddr(), nc.LocalAddr()), Connected: time.Now()}
 	c.info.PeerHost, c.info.PeerPort = endpoint(nc.RemoteAddr())
 	c.info.Host, c.info.Port = endpoint(nc.LocalAddr())

@@ -37,8 +37,12 @@ type outbox struct {
 	sealed   bool // connection.close or close-ok is in: nothing may follow
 	closed   bool // no more will be written than is here
 	sleeping bool // the writer waits
-	waiting  bool // the reader waits for room
-	stalled  []*consumer
+	// Others will look after what waits: this connection's own reader, the
+	// reader of another, or somebody who is writing in the writer's place.
+	deferred, listed, pushing bool
+	spare                     []byte // for who pushes
+	waiting                   bool   // the reader waits for room
+	stalled                   []*consumer
 }
 
 // body is a part of what goes out that is not in buf but belongs at an offset of it.
@@ -49,9 +53,10 @@ type body struct {
 
 func (o *outbox) init() { o.cond.L = &o.mu }
 
-// wake tells the writer that there is something. mu is held.
+// wake tells the writer that there is something, unless others will look. mu
+// is held.
 func (o *outbox) wake() {
-	if o.sleeping {
+	if o.sleeping && !o.deferred && !o.listed && !o.pushing {
 		o.sleeping = false
 		o.cond.Broadcast()
 	}
@@ -131,6 +136,12 @@ func (o *outbox) deliver(k *consumer, tag uint64, redelivered bool, m *message.M
 	o.buf = amqp.AppendDeliver(o.buf, k.ch.id, k.Tag, tag, redelivered, m.Exchange, m.RoutingKey)
 	o.size += len(o.buf) - n
 	o.content(k.ch.id, m, frameMax)
+	if o.sleeping && !o.deferred && !o.listed && !o.pushing {
+		if from, ok := m.Origin.(*batch); ok && from.add(k.ch.c) {
+			o.listed = true
+			return true
+		}
+	}
 	o.wake()
 	return true
 }
@@ -169,8 +180,8 @@ func (o *outbox) content(channel uint16, m *message.Message, frameMax uint32) {
 func (o *outbox) take(spare []byte, spareBodies []body) (buf []byte, bodies []body, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.size == 0 {
-		if o.closed {
+	for o.size == 0 || o.pushing {
+		if o.closed && !o.pushing {
 			return nil, nil, false
 		}
 		o.sleeping = true

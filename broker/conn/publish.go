@@ -147,7 +147,7 @@ func (ch *channel) complete() *amqp.Error {
 func (ch *channel) publishMessage(p *publishing) *amqp.Error {
 	m := &message.Message{
 		Exchange: p.target.exchange, RoutingKey: p.target.key,
-		Props: p.block[:p.props:p.props], Body: p.block[p.props:],
+		Props: p.block[:p.props:p.props], Body: p.block[p.props:], Origin: &ch.c.batch,
 	}
 	var props amqp.PropertiesView
 	if props.Decode(m.Props) != nil {

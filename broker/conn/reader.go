@@ -77,11 +77,34 @@ func (c *Conn) serve(b []byte) (used, need int, err error) {
 		used = len(amqp.ProtocolHeader)
 		c.sendStart()
 	}
+	used, need, err = c.frames(b, used)
+	c.flush()
+	c.end()
+	if err != nil || c.discard {
+		return used, 0, err
+	}
+	c.throttled.Store(true)
+	c.out.waitRoom()
+	if c.posted && !c.closing.Load() {
+		c.env.Store.Room()
+	}
+	c.throttled.Store(false)
+	if c.posted && !c.closing.Load() && c.env.Alarms.On() != 0 {
+		c.pause()
+	}
+	c.posted = false
+	return used, need, nil
+}
+
+// frames handles the frames that are whole in b from used on; what they send
+// waits for end.
+func (c *Conn) frames(b []byte, from int) (used, need int, err error) {
+	c.begin()
+	used = from
 	for {
 		f, n, more, fail := amqp.ParseFrame(b[used:], c.frameMax)
 		if fail == nil && n == 0 {
-			need = more
-			break
+			return used, more, nil
 		}
 		if fail == nil {
 			fail, err = c.frame(f)
@@ -99,18 +122,6 @@ func (c *Conn) serve(b []byte) (used, need int, err error) {
 			}
 		}
 	}
-	c.flush()
-	c.throttled.Store(true)
-	c.out.waitRoom()
-	if c.posted && !c.closing.Load() {
-		c.env.Store.Room()
-	}
-	c.throttled.Store(false)
-	if c.posted && !c.closing.Load() && c.env.Alarms.On() != 0 {
-		c.pause()
-	}
-	c.posted = false
-	return used, need, err
 }
 
 // flush sends what was held back to be sent together.

@@ -13,6 +13,9 @@ type Message struct {
 	Body  []byte
 	// Log is where the store has the message; it is the store's own.
 	Log uint64
+	// Origin is what the publisher's connection wants to find again; it is not
+	// of the message.
+	Origin any
 	// TTL is the publisher's expiration in milliseconds, if HasTTL.
 	TTL    uint32
 	HasTTL bool
