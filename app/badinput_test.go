@@ -52,8 +52,11 @@ func badInput(t *testing.T, b *testbed) {
 
 // able is somebody who may do an operation.
 func (s *seed) able(o operation) persona {
-	if o.route.Rule == "placement:reshaper:reshape" { // not even an administrator
+	switch o.route.Rule {
+	case "placement:reshaper:reshape": // not even an administrator
 		return s.service
+	case "identity:create_application_credential", "identity:create_trust": // only who hands on his own rights
+		return s.aMember
 	}
 	return s.rootA
 }

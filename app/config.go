@@ -84,6 +84,7 @@ type settings struct {
 	messaging messagingConfig
 	policy    policyConfig
 	identity  identity.Config
+	security  identity.SecurityConfig
 	parts
 	loaded *config.Loaded
 }
@@ -92,6 +93,7 @@ func (s *settings) sections() []config.Section {
 	return append([]config.Section{
 		{Name: "DEFAULT", Ptr: &s.def}, {Name: "database", Ptr: &s.database}, {Name: "messaging", Ptr: &s.messaging},
 		{Name: "policy", Ptr: &s.policy}, {Name: "identity", Ptr: &s.identity},
+		{Name: "security_compliance", Ptr: &s.security},
 	}, s.parts.sections()...)
 }
 

@@ -31,6 +31,13 @@ func (s *settings) keyRepository() string {
 	return s.path("fernet-keys")
 }
 
+func (s *settings) credentialKeys() string {
+	if s.identity.CredentialKeys != "" {
+		return s.identity.CredentialKeys
+	}
+	return s.path("credential-keys")
+}
+
 // buildIdentity is the identity service.
 func (c *cloud) buildIdentity(ctx context.Context) (service.Service, error) {
 	url, err := c.database("identity")
@@ -45,7 +52,16 @@ func (c *cloud) buildIdentity(ctx context.Context) (service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	svc := identity.New(c.set.identity, identity.Deps{Store: st, Keys: keys, Clock: clock.System, Log: c.module("identity")})
+	credentialKeys, err := fernet.OpenRepository(c.set.credentialKeys(), c.set.identity.MaxActiveKeys)
+	if err != nil {
+		return nil, err
+	}
+	svc, err := identity.New(c.set.identity, identity.Deps{
+		Store: st, Keys: keys, CredentialKeys: credentialKeys, Security: c.set.security, Clock: clock.System, Log: c.module("identity"),
+	})
+	if err != nil {
+		return nil, err
+	}
 	if err := svc.Bootstrap(ctx, identity.Bootstrap{
 		AdminPassword: c.sec.AdminPassword, SetAdminPassword: c.newAdminPassword, Region: c.set.def.Region,
 		Services: c.set.services(), ServiceUsers: c.sec.ServiceUsers,

@@ -17,22 +17,27 @@ import (
 // sharedWithAll are operations about what is nobody's own: everyone with a
 // token may, and the answer tells nothing of A's.
 var sharedWithAll = map[string]string{
-	"identity GET /regions/{region_id}":               "the catalog's regions are in every token",
-	"network GET /extensions/{alias}":                 "what the service can do",
-	"volume GET /types/{type_id}":                     "the type is public",
-	"volume GET /types/{type_id}/extra_specs":         "the type is public",
-	"compute GET /os-quota-sets/{tenant_id}/defaults": "the same for everyone",
+	"identity GET /regions/{region_id}":                     "the catalog's regions are in every token",
+	"identity GET /registered_limits/{registered_limit_id}": "the defaults are the same for everyone",
+	"network GET /extensions/{alias}":                       "what the service can do",
+	"volume GET /types/{type_id}":                           "the type is public",
+	"volume GET /types/{type_id}/extra_specs":               "the type is public",
+	"compute GET /os-quota-sets/{tenant_id}/defaults":       "the same for everyone",
 }
 
 // readersMay are the operations that change something and yet need no more
 // than a token, because it is the caller's own.
 var readersMay = map[string]string{
-	"identity POST /auth/tokens":                                     "signing in",
-	"identity POST /users/{user_id}/password":                        "needs the old password",
-	"identity DELETE /auth/tokens":                                   "needs to be the token's user",
-	"compute POST /os-keypairs":                                      "key pairs are the user's own",
-	"volume POST /volumes/{volume_id}/action os-show_image_metadata": "it reads",
-	"compute DELETE /os-keypairs/{name}":                             "key pairs are the user's own; the name is one of A's member",
+	"identity POST /auth/tokens":              "signing in",
+	"identity POST /users/{user_id}/password": "needs the old password",
+	"identity DELETE /auth/tokens":            "needs to be the token's user",
+	"identity POST /credentials":              "credentials are the user's own",
+	"identity POST /OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth": "signing in",
+	"identity POST /OS-OAUTH1/request_token":                                                "needs a consumer's signature",
+	"identity POST /OS-OAUTH1/access_token":                                                 "needs a consumer's signature",
+	"compute POST /os-keypairs":                                                             "key pairs are the user's own",
+	"volume POST /volumes/{volume_id}/action os-show_image_metadata":                        "it reads",
+	"compute DELETE /os-keypairs/{name}":                                                    "key pairs are the user's own; the name is one of A's member",
 }
 
 // membersMay are the operations by which a project's member makes things of
@@ -52,7 +57,8 @@ var queries = map[string]string{
 // nothingThere are reads of what nubo does not keep or A cannot have.
 var nothingThere = []string{
 	"volume GET /snapshots/{snapshot_id}", "volume GET /backups/{backup_id}",
-	"identity GET /system/", // roles of the system are in no project's answer
+	"identity GET /users/{user_id}/OS-OAUTH1/", // nobody delegated by OAuth
+	"identity GET /system/",                    // roles of the system are in no project's answer
 }
 
 func hasSegment(path, segment string) bool { return slices.Contains(strings.Split(path, "/"), segment) }

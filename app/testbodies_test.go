@@ -1,13 +1,16 @@
 package app
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // bodies are acceptable bodies of all operations that read one, by their
 // key, with as many of the known attributes as go together: what is wrong
 // with a request must be what the test made wrong.
 func (s *seed) bodies() map[string]any {
 	out := map[string]any{}
-	for _, part := range []map[string]any{s.identityBodies(), s.imageBodies(), s.networkBodies(), s.volumeBodies(), s.serverBodies(), s.computeBodies(), s.placementBodies()} {
+	for _, part := range []map[string]any{s.identityBodies(), s.delegationBodies(), s.imageBodies(), s.networkBodies(), s.volumeBodies(), s.serverBodies(), s.computeBodies(), s.placementBodies()} {
 		for k, v := range part {
 			out[k] = v
 		}
@@ -26,6 +29,11 @@ func bodiless(o operation) bool {
 		return !o.route.HasBody()
 	}
 	grant := o.api.Service == "identity" && o.route.Method == "PUT" && hasSegment(o.route.Path, "{role_id}")
+	// Ties between things that are there already, and what signs itself.
+	if o.api.Service == "identity" && !o.route.HasBody() && slices.ContainsFunc([]string{"/OS-EP-FILTER/", "/OS-ENDPOINT-POLICY/", "/tags/{tag}", "/OS-OAUTH1/", "/protocols/{protocol_id}/auth"},
+		func(part string) bool { return strings.Contains(o.route.Path, part) }) {
+		return true
+	}
 	networkTag := o.api.Service == "network" && hasSegment(o.route.Path, "{tag}")
 	return grant || networkTag
 }

@@ -103,6 +103,7 @@ func (s *seed) seedIdentity() {
 		s.values["identity {"+name+"}"] = v
 	}
 	s.private = append(s.private, projects["A"], s.aMember.user, s.aReader.user, domain, group)
+	s.seedDelegations()
 	for _, o := range s.identityGrants() {
 		if r := s.do(o.call(s.root, nil)); r.status != http.StatusNoContent {
 			s.Fatalf("%s: %s", o.key(), r)

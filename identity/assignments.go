@@ -28,12 +28,19 @@ func (sc Scope) target() (kind, id string) {
 // RolesOn gives the roles a user has in a scope: his own and his groups',
 // inherited ones, and all that those imply; sorted by name.
 func (s *Identity) RolesOn(ctx context.Context, userID string, sc Scope) ([]Role, error) {
-	found, err := s.assignmentsOn(ctx, userID, sc)
+	return s.rolesOn(ctx, userID, sc, nil)
+}
+
+// rolesOn is RolesOn for a user whom an identity provider made a member of
+// further groups.
+func (s *Identity) rolesOn(ctx context.Context, userID string, sc Scope, groups []string) ([]Role, error) {
+	actors, err := s.Actors(ctx, userID)
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 {
-		return nil, nil
+	found, err := s.assignmentsOn(ctx, append(actors, groups...), sc)
+	if err != nil || len(found) == 0 {
+		return nil, err
 	}
 	ids := make([]string, len(found))
 	for i, a := range found {
@@ -42,16 +49,18 @@ func (s *Identity) RolesOn(ctx context.Context, userID string, sc Scope) ([]Role
 	return s.expand(ctx, ids)
 }
 
-// assignmentsOn finds what counts for a user in a scope, before implications.
-func (s *Identity) assignmentsOn(ctx context.Context, userID string, sc Scope) ([]Assignment, error) {
+// Actors lists the ids by which a user gets roles: his own and his groups'.
+func (s *Identity) Actors(ctx context.Context, userID string) ([]string, error) {
 	actors := []string{userID}
 	groups, err := s.store.GroupsOf(ctx, userID, nil)
-	if err != nil {
-		return nil, err
-	}
 	for _, g := range groups {
 		actors = append(actors, g.ID)
 	}
+	return actors, err
+}
+
+// assignmentsOn finds what counts for actors in a scope, before implications.
+func (s *Identity) assignmentsOn(ctx context.Context, actors []string, sc Scope) ([]Assignment, error) {
 	kind, id := sc.target()
 	no, yes := false, true
 	found, err := s.store.Assignments(ctx, AssignmentFilter{ActorIDs: actors, TargetType: kind, TargetIDs: []string{id}, Inherited: &no})
@@ -64,22 +73,6 @@ func (s *Identity) assignmentsOn(ctx context.Context, userID string, sc Scope) (
 	}
 	inherited, err := s.store.Assignments(ctx, AssignmentFilter{ActorIDs: actors, TargetIDs: above, Inherited: &yes})
 	return append(found, inherited...), err
-}
-
-// ancestors lists the ids above a project: parents, and its domain last.
-func (s *Identity) ancestors(ctx context.Context, projectID string) ([]string, error) {
-	var ids []string
-	for id := projectID; ; {
-		p, err := s.store.Projects().Get(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if p.ParentID == "" {
-			return ids, nil
-		}
-		ids = append(ids, p.ParentID)
-		id = p.ParentID
-	}
 }
 
 // expand adds the implied roles and gives them all, sorted by name.
@@ -129,23 +122,79 @@ func closure(ids []string, implications []Implication) []string {
 
 // Assign gives a role, after all it names is known to exist.
 func (s *Identity) Assign(ctx context.Context, a Assignment) error {
-	if err := s.checkAssignment(ctx, a); err != nil {
-		return err
-	}
-	return s.change(ctx, func(ctx context.Context) error { return s.store.Assign(ctx, a) })
+	return s.change(ctx, func(ctx context.Context) error {
+		role, err := s.checkAssignment(ctx, a)
+		if err != nil {
+			return err
+		}
+		if role.DomainID != "" {
+			if err := s.roleFits(ctx, role, a); err != nil {
+				return err
+			}
+		}
+		return s.store.Assign(ctx, a)
+	})
 }
 
-// Unassign takes a role.
-func (s *Identity) Unassign(ctx context.Context, a Assignment) error {
-	if err := s.checkAssignment(ctx, a); err != nil {
-		return err
+// roleFits refuses a domain's role on other domains' projects and on the
+// system.
+func (s *Identity) roleFits(ctx context.Context, role *Role, a Assignment) error {
+	if a.TargetType == TargetSystem {
+		return fault.Forbiddenf("Role %s is a domain-specific role, unable to use a domain-specific role in a system assignment.", role.ID)
 	}
-	return s.change(ctx, func(ctx context.Context) error { return s.store.Unassign(ctx, a) })
+	if a.TargetType != TargetProject {
+		return nil
+	}
+	p, err := s.store.Projects().Get(ctx, a.TargetID)
+	if err == nil && owner(p) != role.DomainID {
+		err = fault.Forbiddenf("Project %s must be in the same domain as the role %s being assigned.", a.TargetID, role.ID)
+	}
+	return err
+}
+
+// Unassign takes a role. What the user had delegated to programs on that
+// project ends with it.
+func (s *Identity) Unassign(ctx context.Context, a Assignment) error {
+	return s.change(ctx, func(ctx context.Context) error {
+		if _, err := s.checkAssignment(ctx, a); err != nil {
+			return err
+		}
+		if err := s.store.Unassign(ctx, a); err != nil {
+			return err
+		}
+		users := []string{a.ActorID}
+		if a.ActorType == ActorGroup {
+			members, err := s.store.UsersIn(ctx, a.ActorID, nil)
+			if err != nil {
+				return err
+			}
+			users = nil
+			for _, u := range members {
+				users = append(users, u.ID)
+			}
+		}
+		for _, u := range users {
+			e := Event{UserID: u, RoleID: a.RoleID, RevokedAt: s.clock.Now()}
+			switch a.TargetType {
+			case TargetProject:
+				e.ProjectID = a.TargetID
+				if err := s.store.RemoveAppCredentials(ctx, u, a.TargetID); err != nil {
+					return err
+				}
+			case TargetDomain:
+				e.DomainID = a.TargetID
+			}
+			if err := s.store.AddEvent(ctx, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // CheckAssigned answers NotFound unless the role is given.
 func (s *Identity) CheckAssigned(ctx context.Context, a Assignment) error {
-	if err := s.checkAssignment(ctx, a); err != nil {
+	if _, err := s.checkAssignment(ctx, a); err != nil {
 		return err
 	}
 	ok, err := s.store.HasAssignment(ctx, a)
@@ -163,14 +212,15 @@ func noAssignment(a Assignment) error {
 		a.RoleID, a.ActorID, a.TargetID)
 }
 
-func (s *Identity) checkAssignment(ctx context.Context, a Assignment) error {
-	if _, err := s.store.Roles().Get(ctx, a.RoleID); err != nil {
-		return err
+func (s *Identity) checkAssignment(ctx context.Context, a Assignment) (*Role, error) {
+	role, err := s.store.Roles().Get(ctx, a.RoleID)
+	if err != nil {
+		return nil, err
 	}
 	if err := s.checkActor(ctx, a.ActorType, a.ActorID); err != nil {
-		return err
+		return nil, err
 	}
-	return s.checkTarget(ctx, a.TargetType, a.TargetID)
+	return role, s.checkTarget(ctx, a.TargetType, a.TargetID)
 }
 
 func (s *Identity) checkActor(ctx context.Context, kind, id string) error {
@@ -220,45 +270,4 @@ func (s *Identity) AssignedRoles(ctx context.Context, a Assignment) ([]Role, err
 		roles = append(roles, *r)
 	}
 	return roles, nil
-}
-
-// Effective lists what assignments amount to: groups become their users,
-// implied roles are written out. The filter's role applies to the outcome.
-func (s *Identity) Effective(ctx context.Context, f AssignmentFilter) ([]Assignment, error) {
-	wantRole, wantActors := f.RoleID, f.ActorIDs
-	f.RoleID, f.ActorIDs, f.ActorType = "", nil, ""
-	found, err := s.store.Assignments(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	implications, err := s.store.Implications(ctx)
-	if err != nil {
-		return nil, err
-	}
-	seen := map[Assignment]bool{}
-	out := []Assignment{}
-	for _, a := range found {
-		users := []string{a.ActorID}
-		if a.ActorType == ActorGroup {
-			users = nil
-			members, err := s.store.UsersIn(ctx, a.ActorID, nil)
-			if err != nil {
-				return nil, err
-			}
-			for _, u := range members {
-				users = append(users, u.ID)
-			}
-		}
-		for _, user := range users {
-			for _, role := range closure([]string{a.RoleID}, implications) {
-				one := Assignment{ActorUser, user, a.TargetType, a.TargetID, role, a.Inherited}
-				if seen[one] || wantRole != "" && role != wantRole || len(wantActors) > 0 && !slices.Contains(wantActors, user) {
-					continue
-				}
-				seen[one] = true
-				out = append(out, one)
-			}
-		}
-	}
-	return out, nil
 }

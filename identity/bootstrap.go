@@ -141,7 +141,6 @@ func (s *Identity) ensureUser(ctx context.Context, want *User, password string, 
 		err := s.CreateUser(ctx, want, password)
 		return want.ID, err
 	}
-	u.random = want.random
 	if !set {
 		return u.ID, nil
 	}
@@ -149,7 +148,8 @@ func (s *Identity) ensureUser(ctx context.Context, want *User, password string, 
 	if err != nil || same {
 		return u.ID, err
 	}
-	return u.ID, s.UpdateUser(ctx, u, password)
+	_, err = s.UpdateUser(ctx, u.ID, password, want.random, func(*User) {})
+	return u.ID, err
 }
 
 func (s *Identity) ensureAssigned(ctx context.Context, a Assignment) error {
@@ -164,7 +164,7 @@ func (s *Identity) ensureAssigned(ctx context.Context, a Assignment) error {
 // whose address changed.
 func (s *Identity) ensureCatalog(ctx context.Context, b Bootstrap) error {
 	if _, err := s.store.Regions().Get(ctx, b.Region); fault.Is(err, fault.NotFound) {
-		if err := s.SaveRegion(ctx, &Region{ID: b.Region}, true); err != nil {
+		if err := s.CreateRegion(ctx, &Region{ID: b.Region}); err != nil {
 			return err
 		}
 	} else if err != nil {
@@ -177,7 +177,7 @@ func (s *Identity) ensureCatalog(ctx context.Context, b Bootstrap) error {
 		}
 		if v == nil {
 			v = &Service{Type: want.Type, Name: want.Name, Enabled: true}
-			if err := s.SaveService(ctx, v, true); err != nil {
+			if err := s.CreateService(ctx, v); err != nil {
 				return err
 			}
 		}
@@ -196,10 +196,10 @@ func (s *Identity) ensureEndpoint(ctx context.Context, service, region, iface, u
 	case err != nil:
 		return err
 	case e == nil:
-		return s.SaveEndpoint(ctx, &Endpoint{ServiceID: service, RegionID: region, Interface: iface, URL: url, Enabled: true}, true)
+		return s.CreateEndpoint(ctx, &Endpoint{ServiceID: service, RegionID: region, Interface: iface, URL: url, Enabled: true})
 	case e.URL != url:
-		e.URL = url
-		return s.SaveEndpoint(ctx, e, false)
+		_, err := s.UpdateEndpoint(ctx, e.ID, func(e *Endpoint) { e.URL = url })
+		return err
 	}
 	return nil
 }

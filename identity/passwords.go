@@ -60,9 +60,20 @@ func (h *hasher) check(ctx context.Context, hash, password string) (bool, error)
 	}
 	defer func() { <-h.slots }()
 	if hash == "" {
-		h.once.Do(func() { h.dummy, _ = bcrypt.GenerateFromPassword([]byte("nobody"), h.rounds) })
-		bcrypt.CompareHashAndPassword(h.dummy, cut(password)) //nolint:errcheck // only its time is wanted
+		h.burn(password)
 		return false, nil
 	}
-	return bcrypt.CompareHashAndPassword([]byte(hash), cut(password)) == nil, nil
+	if bcrypt.CompareHashAndPassword([]byte(hash), cut(password)) == nil {
+		return true, nil
+	}
+	if cost, err := bcrypt.Cost([]byte(hash)); err == nil && cost < h.rounds {
+		h.burn(password) // a cheap hash must not tell whose it is
+	}
+	return false, nil
+}
+
+// burn takes as long as checking a password does.
+func (h *hasher) burn(password string) {
+	h.once.Do(func() { h.dummy, _ = bcrypt.GenerateFromPassword([]byte("nobody"), h.rounds) })
+	bcrypt.CompareHashAndPassword(h.dummy, cut(password)) //nolint:errcheck // only its time is wanted
 }

@@ -11,39 +11,57 @@ import (
 
 // Config is section [identity] of the configuration.
 type Config struct {
-	TokenExpiration time.Duration `default:"1h" help:"How long a token is valid."`
-	KeyRepository   string        `default:"" help:"Folder of the Fernet keys; empty for one under the data directory."`
-	MaxActiveKeys   int           `default:"3" help:"How many Fernet keys are kept, the staged one included."`
-	BcryptRounds    int           `default:"10" help:"Cost of password hashes, 4 to 31; each step doubles the time."`
-	ConcurrentHash  int           `default:"1" help:"How many passwords are hashed at a time, so that a storm of logins leaves the processors to others."`
-	EpochInterval   time.Duration `default:"1s" help:"How long changes made by another process may go unnoticed."`
+	TokenExpiration      time.Duration `default:"1h" help:"How long a token is valid."`
+	AllowExpiredWindow   time.Duration `default:"48h" help:"How long a service may still validate a token that expired during a long operation."`
+	KeyRepository        string        `default:"" help:"Folder of the Fernet keys; empty for one under the data directory."`
+	CredentialKeys       string        `default:"" help:"Folder of the keys that seal users' credentials; empty for one under the data directory."`
+	MaxActiveKeys        int           `default:"3" help:"How many Fernet keys are kept, the staged one included."`
+	BcryptRounds         int           `default:"10" help:"Cost of password hashes, 4 to 31; each step doubles the time."`
+	ConcurrentHash       int           `default:"1" help:"How many passwords are hashed at a time, so that a storm of logins leaves the processors to others."`
+	EpochInterval        time.Duration `default:"1s" help:"How long changes made by another process may go unnoticed."`
+	MaxProjectTreeDepth  int           `default:"5" help:"How deep projects may be nested below a domain."`
+	MaxRedelegationCount int           `default:"3" help:"How often a trust may be delegated further."`
 }
 
 // Deps are what identity stands on.
 type Deps struct {
 	Store Store
 	Keys  *fernet.Repository
-	Clock clock.Clock
-	Log   *slog.Logger
+	// CredentialKeys seal users' credentials.
+	CredentialKeys *fernet.Repository
+	Security       SecurityConfig
+	// OpenDirectory opens the directories of domains that have one; nil where
+	// there are none.
+	OpenDirectory OpenDirectory
+	Clock         clock.Clock
+	Log           *slog.Logger
 }
 
 // Identity is the service.
 type Identity struct {
-	cfg    Config
-	store  Store
-	keys   *fernet.Repository
-	clock  clock.Clock
-	log    *slog.Logger
-	hasher *hasher
-	tokens *tokenCache
+	cfg           Config
+	store         Store
+	keys          *fernet.Repository
+	credKeys      *fernet.Repository
+	openDirectory OpenDirectory
+	clock         clock.Clock
+	log           *slog.Logger
+	rules         rules
+	hasher        *hasher
+	tokens        *tokenCache
+	dirs          directories
 }
 
 // New makes the service.
-func New(cfg Config, d Deps) *Identity {
-	return &Identity{
-		cfg: cfg, store: d.Store, keys: d.Keys, clock: d.Clock, log: d.Log,
-		hasher: newHasher(cfg.BcryptRounds, cfg.ConcurrentHash), tokens: newTokenCache(),
+func New(cfg Config, d Deps) (*Identity, error) {
+	r, err := newRules(d.Security)
+	if err != nil {
+		return nil, err
 	}
+	return &Identity{
+		cfg: cfg, store: d.Store, keys: d.Keys, credKeys: d.CredentialKeys, openDirectory: d.OpenDirectory, clock: d.Clock, log: d.Log,
+		rules: r, hasher: newHasher(cfg.BcryptRounds, cfg.ConcurrentHash), tokens: newTokenCache(),
+	}, nil
 }
 
 // Store gives the tables for reading; changes go through the service.

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -26,6 +25,20 @@ type Payload struct {
 	ExpiresAt time.Time
 	IssuedAt  time.Time
 	Epoch     int64 // the user's TokenEpoch
+	// What the token was got by, if it carries less than its user may.
+	TrustID       string
+	AppCredID     string
+	AccessTokenID string // of OAuth 1
+	// Federation is where the user signed in if that was elsewhere.
+	Federation Federation
+}
+
+// Federation says which identity provider vouched for a user, and the groups
+// that this made him a member of.
+type Federation struct {
+	ProviderID string
+	ProtocolID string
+	Groups     []string
 }
 
 // Token is a validated token with all that it means now.
@@ -38,200 +51,68 @@ type Token struct {
 	// UserDomain and ProjectDomain are the owners of User and Project.
 	UserDomain, ProjectDomain *Project
 	Roles                     []Role
+	Trust                     *Trust
+	AppCredential             *AppCredential
+	AccessRules               []AccessRule // of the application credential
+	AccessToken               *OAuthToken
 }
 
-// Credentials are what a request to sign in brings.
-type Credentials struct {
-	Methods []string // "password", "token"
-	// of method password: the user by id, or by name and domain
-	UserID, UserName       string
-	UserDomainID, UserDomN string
-	Password               string
-	// of method token
-	TokenID string
-	// the scope that is wanted; by id, or by name and domain
-	Unscoped                     bool
-	System                       bool
-	ProjectID, ProjectName       string
-	ProjectDomainID, ProjectDomN string
-	DomainID, DomainName         string
-}
-
-// errUnauthorized is Keystone's only answer to a failed sign-in: it does not
-// tell what was wrong.
-var errUnauthorized = fault.New(fault.Unauthorized, "The request you have made requires authentication.")
-
-// msgpack payload versions, as Keystone numbers its formatters.
+// The kinds of payloads, as Keystone numbers its formatters.
 const (
 	payloadUnscoped = 0
 	payloadDomain   = 1
 	payloadProject  = 2
 	payloadSystem   = 8
+	payloadReceipt  = 100
 )
 
 // methodBits are the sign-in methods' places in a payload's bit set.
-var methodBits = []string{"external", "password", "token"}
+var methodBits = []string{"external", "password", "token", "application_credential", "totp", "oauth1", "mapped", "ec2credential", "openid"}
 
-// SignIn checks the credentials and issues a token.
-func (s *Identity) SignIn(ctx context.Context, c Credentials) (*Token, error) {
-	p := Payload{Methods: c.Methods, ExpiresAt: s.clock.Now().Add(s.cfg.TokenExpiration), AuditIDs: []string{newAuditID()}}
-	user, err := s.authenticate(ctx, c, &p)
-	if err != nil {
-		return nil, err
+func bitsOf(methods []string) int {
+	bits := 0
+	for i, m := range methodBits {
+		if slices.Contains(methods, m) {
+			bits |= 1 << i
+		}
 	}
-	p.UserID, p.Epoch = user.ID, user.TokenEpoch
-	if p.Scope, err = s.wantedScope(ctx, c, user); err != nil {
-		return nil, err
-	}
-	// Microseconds are dropped from the sealed form: what is answered now is
-	// what a validation will answer.
-	p.ExpiresAt = p.ExpiresAt.Truncate(time.Second)
-	id, err := s.seal(p)
-	if err != nil {
-		return nil, err
-	}
-	return s.Validate(ctx, id)
+	return bits
 }
 
-// authenticate finds who signs in.
-func (s *Identity) authenticate(ctx context.Context, c Credentials, p *Payload) (*User, error) {
-	if len(c.Methods) == 0 {
-		return nil, errUnauthorized
-	}
-	var user *User
-	for _, method := range c.Methods {
-		var found *User
-		var err error
-		switch method {
-		case "password":
-			found, err = s.byPassword(ctx, c)
-		case "token":
-			var t *Token
-			if t, err = s.Validate(ctx, c.TokenID); err == nil {
-				found = &t.User
-				p.ExpiresAt = t.ExpiresAt
-				p.AuditIDs = append(p.AuditIDs, t.AuditIDs[0])
-				p.Methods = union(p.Methods, t.Methods)
-			} else if fault.Is(err, fault.NotFound) {
-				err = errUnauthorized
-			}
-		default:
-			err = fault.New(fault.Unauthorized, "Attempted to authenticate with an unsupported method.")
+func methodsOf(bits int) []string {
+	var out []string
+	for i, m := range methodBits {
+		if bits&(1<<i) != 0 {
+			out = append(out, m)
 		}
-		if err != nil {
-			return nil, err
-		}
-		if user != nil && user.ID != found.ID {
-			return nil, errUnauthorized
-		}
-		user = found
 	}
-	return user, nil
-}
-
-func (s *Identity) byPassword(ctx context.Context, c Credentials) (*User, error) {
-	user, err := s.findUser(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	hash := ""
-	if user != nil {
-		hash = user.PasswordHash
-	}
-	ok, err := s.hasher.check(ctx, hash, c.Password)
-	if err != nil {
-		return nil, err
-	}
-	if !ok || user == nil || !user.Enabled {
-		return nil, errUnauthorized
-	}
-	domain, err := s.store.Projects().Get(ctx, user.DomainID)
-	if err != nil || !domain.Enabled {
-		return nil, errUnauthorized
-	}
-	return user, nil
-}
-
-// findUser gives nil for a user who does not exist.
-func (s *Identity) findUser(ctx context.Context, c Credentials) (*User, error) {
-	if c.UserID != "" {
-		return s.store.Users().Find(ctx, equal("id", c.UserID))
-	}
-	domain, err := s.findDomain(ctx, c.UserDomainID, c.UserDomN)
-	if err != nil || domain == nil {
-		return nil, err
-	}
-	return s.store.Users().Find(ctx, equal("name", c.UserName), equal("domain_id", domain.ID))
-}
-
-func (s *Identity) findDomain(ctx context.Context, id, name string) (*Project, error) {
-	if id != "" {
-		return s.store.Projects().Find(ctx, equal("id", id), equal("is_domain", true))
-	}
-	return s.store.Projects().Find(ctx, equal("name", name), equal("is_domain", true))
-}
-
-// wantedScope finds the scope asked for; without one, the user's default
-// project if he still has a role there.
-func (s *Identity) wantedScope(ctx context.Context, c Credentials, user *User) (Scope, error) {
-	switch {
-	case c.Unscoped:
-		return Scope{}, nil
-	case c.System:
-		return Scope{System: true}, nil
-	case c.DomainID != "" || c.DomainName != "":
-		d, err := s.findDomain(ctx, c.DomainID, c.DomainName)
-		if err != nil {
-			return Scope{}, err
-		}
-		if d == nil {
-			return Scope{}, errUnauthorized
-		}
-		return Scope{DomainID: d.ID}, nil
-	case c.ProjectID != "" || c.ProjectName != "":
-		p, err := s.findProject(ctx, c)
-		if err != nil {
-			return Scope{}, err
-		}
-		if p == nil {
-			return Scope{}, errUnauthorized
-		}
-		return Scope{ProjectID: p.ID}, nil
-	case user.DefaultProjectID != "":
-		sc := Scope{ProjectID: user.DefaultProjectID}
-		if roles, err := s.RolesOn(ctx, user.ID, sc); err != nil || len(roles) == 0 {
-			return Scope{}, nil // as Keystone: an unusable default gives an unscoped token
-		}
-		return sc, nil
-	}
-	return Scope{}, nil
-}
-
-func (s *Identity) findProject(ctx context.Context, c Credentials) (*Project, error) {
-	if c.ProjectID != "" {
-		return s.store.Projects().Find(ctx, equal("id", c.ProjectID))
-	}
-	domain, err := s.findDomain(ctx, c.ProjectDomainID, c.ProjectDomN)
-	if err != nil || domain == nil {
-		return nil, err
-	}
-	return s.store.Projects().Find(ctx, equal("name", c.ProjectName), equal("domain_id", domain.ID))
+	return out
 }
 
 // Validate gives all that a token means now, or a fault NotFound.
 func (s *Identity) Validate(ctx context.Context, id string) (*Token, error) {
+	return s.validate(ctx, id, s.clock.Now())
+}
+
+// ValidateExpired is Validate for a token that may have expired a while ago:
+// a long operation that began in time is allowed to end.
+func (s *Identity) ValidateExpired(ctx context.Context, id string) (*Token, error) {
+	return s.validate(ctx, id, s.clock.Now().Add(-s.cfg.AllowExpiredWindow))
+}
+
+func (s *Identity) validate(ctx context.Context, id string, now time.Time) (*Token, error) {
 	if err := s.refresh(ctx); err != nil {
 		return nil, err
 	}
 	key, epoch := s.tokens.key(id), s.tokens.epochNow()
 	if t := s.tokens.get(key, epoch); t != nil {
-		if !s.clock.Now().Before(t.ExpiresAt) {
+		if !now.Before(t.ExpiresAt) || t.delegationEnded(s.clock.Now()) {
 			return nil, noToken()
 		}
 		return t, nil
 	}
 	p, err := s.open(id)
-	if err != nil || !s.clock.Now().Before(p.ExpiresAt) || s.tokens.isRevoked(p.AuditIDs[0]) {
+	if err != nil || !now.Before(p.ExpiresAt) || s.tokens.isRevoked(p.AuditIDs[0]) {
 		return nil, noToken()
 	}
 	t := &Token{ID: id, Payload: *p}
@@ -243,6 +124,12 @@ func (s *Identity) Validate(ctx context.Context, id string) (*Token, error) {
 	}
 	s.tokens.put(key, epoch, t)
 	return t, nil
+}
+
+// delegationEnded reports whether what the token stands on has expired since
+// it was looked up.
+func (t *Token) delegationEnded(now time.Time) bool {
+	return t.Trust != nil && expired(t.Trust.ExpiresAt, now) || t.AppCredential != nil && expired(t.AppCredential.ExpiresAt, now)
 }
 
 // fill looks up what the payload refers to; NotFound where any of it is gone
@@ -262,16 +149,12 @@ func (s *Identity) fill(ctx context.Context, t *Token) error {
 	sc := t.Scope
 	switch {
 	case sc == Scope{}:
-		return nil
+		return s.fillProvider(ctx, t)
 	case sc.ProjectID != "":
 		if t.Project, err = s.enabled(ctx, sc.ProjectID); err != nil {
 			return err
 		}
-		owner := t.Project.DomainID
-		if t.Project.IsDomain {
-			owner = t.Project.ID
-		}
-		if t.ProjectDomain, err = s.enabled(ctx, owner); err != nil {
+		if t.ProjectDomain, err = s.enabled(ctx, owner(t.Project)); err != nil {
 			return err
 		}
 	case sc.DomainID != "":
@@ -279,13 +162,67 @@ func (s *Identity) fill(ctx context.Context, t *Token) error {
 			return err
 		}
 	}
-	if t.Roles, err = s.RolesOn(ctx, t.UserID, sc); err != nil {
+	if err := s.fillRoles(ctx, t); err != nil {
 		return err
 	}
 	if len(t.Roles) == 0 {
 		return noToken()
 	}
+	return s.fillProvider(ctx, t)
+}
+
+// fillProvider refuses tokens of users whose identity provider is gone or
+// switched off.
+func (s *Identity) fillProvider(ctx context.Context, t *Token) error {
+	if t.Federation.ProviderID == "" {
+		return nil
+	}
+	idp, err := s.store.IdentityProviders().Get(ctx, t.Federation.ProviderID)
+	if err == nil && !idp.Enabled {
+		err = noToken()
+	}
+	return err
+}
+
+// fillRoles finds the token's roles: the user's in the scope, or those that
+// were delegated.
+func (s *Identity) fillRoles(ctx context.Context, t *Token) error {
+	if t.TrustID != "" {
+		return s.fillTrust(ctx, t)
+	}
+	var err error
+	if t.Roles, err = s.rolesOn(ctx, t.UserID, t.Scope, t.Federation.Groups); err != nil {
+		return err
+	}
+	switch {
+	case t.AppCredID != "":
+		if t.AppCredential, err = s.store.AppCredentials().Get(ctx, t.AppCredID); err != nil {
+			return err
+		}
+		if expired(t.AppCredential.ExpiresAt, s.clock.Now()) {
+			return noToken()
+		}
+		if t.AccessRules, err = s.RulesOf(ctx, t.AppCredential); err != nil {
+			return err
+		}
+		return s.keepImplied(ctx, t, t.AppCredential.Roles)
+	case t.AccessTokenID != "":
+		if t.AccessToken, err = s.store.OAuthTokens().Get(ctx, t.AccessTokenID); err != nil {
+			return err
+		}
+		return s.keepImplied(ctx, t, t.AccessToken.Roles)
+	}
 	return nil
+}
+
+// keepImplied leaves the token those of its roles that the ids, or what they
+// imply, name.
+func (s *Identity) keepImplied(ctx context.Context, t *Token, ids []string) error {
+	implications, err := s.store.Implications(ctx)
+	if err == nil {
+		t.Roles = keepRoles(t.Roles, closure(ids, implications))
+	}
+	return err
 }
 
 func (s *Identity) enabled(ctx context.Context, id string) (*Project, error) {
@@ -305,6 +242,9 @@ func (s *Identity) Revoke(ctx context.Context, id string) error {
 		return err
 	}
 	return s.change(ctx, func(ctx context.Context) error {
+		if err := s.store.AddEvent(ctx, Event{AuditID: t.AuditIDs[0], RevokedAt: s.clock.Now()}); err != nil {
+			return err
+		}
 		return s.store.Revoke(ctx, t.AuditIDs[0], t.ExpiresAt)
 	})
 }
@@ -332,20 +272,9 @@ func (s *Identity) refresh(ctx context.Context) error {
 	return nil
 }
 
-// PurgeRevoked forgets revocations of tokens that have expired anyway.
-func (s *Identity) PurgeRevoked(ctx context.Context) error {
-	return s.store.PurgeRevoked(ctx, s.clock.Now())
-}
-
 // seal makes the token's sealed form.
 func (s *Identity) seal(p Payload) (string, error) {
-	bits := 0
-	for i, m := range methodBits {
-		if slices.Contains(p.Methods, m) {
-			bits |= 1 << i
-		}
-	}
-	fields := []any{payloadUnscoped, packID(p.UserID), bits}
+	fields := []any{payloadUnscoped, packID(p.UserID), bitsOf(p.Methods)}
 	switch {
 	case p.Scope.System:
 		fields[0] = payloadSystem
@@ -366,6 +295,13 @@ func (s *Identity) seal(p Payload) (string, error) {
 		audits[i] = b
 	}
 	fields = append(fields, float64(p.ExpiresAt.Unix()), audits, p.Epoch)
+	if p.TrustID+p.AppCredID+p.AccessTokenID+p.Federation.ProviderID != "" {
+		groups := make([]any, len(p.Federation.Groups))
+		for i, g := range p.Federation.Groups {
+			groups[i] = packID(g)
+		}
+		fields = append(fields, []any{packID(p.TrustID), packID(p.AppCredID), packID(p.AccessTokenID), p.Federation.ProviderID, p.Federation.ProtocolID, groups})
+	}
 	b, err := msgpack.Marshal(fields)
 	if err != nil {
 		return "", err
@@ -392,14 +328,8 @@ func parsePayload(fields []any, issued time.Time) (*Payload, error) {
 	if len(fields) < 6 {
 		return nil, errPayload
 	}
-	kind, bits := toInt(fields[0]), toInt(fields[2])
-	p := &Payload{IssuedAt: issued, UserID: unpackID(fields[1])}
-	for i, m := range methodBits {
-		if bits&(1<<i) != 0 {
-			p.Methods = append(p.Methods, m)
-		}
-	}
-	rest := fields[3:]
+	p := &Payload{IssuedAt: issued, UserID: unpackID(fields[1]), Methods: methodsOf(toInt(fields[2]))}
+	kind, rest := toInt(fields[0]), fields[3:]
 	switch kind {
 	case payloadUnscoped:
 	case payloadSystem:
@@ -414,7 +344,7 @@ func parsePayload(fields []any, issued time.Time) (*Payload, error) {
 	if kind != payloadUnscoped {
 		rest = rest[1:]
 	}
-	if len(rest) != 3 {
+	if len(rest) < 3 {
 		return nil, errPayload
 	}
 	expires, ok := rest[0].(float64)
@@ -428,7 +358,26 @@ func parsePayload(fields []any, issued time.Time) (*Payload, error) {
 		p.AuditIDs = append(p.AuditIDs, base64.RawURLEncoding.EncodeToString(raw))
 	}
 	p.Epoch = int64(toInt(rest[2]))
-	return p, nil
+	if len(rest) == 3 {
+		return p, nil
+	}
+	return p, p.parseOrigin(rest[3])
+}
+
+// parseOrigin reads what the token was got by.
+func (p *Payload) parseOrigin(v any) error {
+	from, ok := v.([]any)
+	if !ok || len(from) != 6 {
+		return errPayload
+	}
+	p.TrustID, p.AppCredID, p.AccessTokenID = unpackID(from[0]), unpackID(from[1]), unpackID(from[2])
+	p.Federation.ProviderID, _ = from[3].(string)
+	p.Federation.ProtocolID, _ = from[4].(string)
+	groups, _ := from[5].([]any)
+	for _, g := range groups {
+		p.Federation.Groups = append(p.Federation.Groups, unpackID(g))
+	}
+	return nil
 }
 
 // packID halves an id of 32 hex digits, as Keystone does; others stay text.
@@ -471,20 +420,4 @@ func toInt(v any) int {
 		return int(n)
 	}
 	return -1
-}
-
-func newAuditID() string {
-	b := make([]byte, 16)
-	rand.Read(b) // never fails: crypto/rand aborts the program instead
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-func union(a, b []string) []string {
-	out := slices.Clone(a)
-	for _, s := range b {
-		if !slices.Contains(out, s) {
-			out = append(out, s)
-		}
-	}
-	return out
 }

@@ -25,47 +25,6 @@ type Project struct {
 	CreatedAt   time.Time
 }
 
-// User signs in.
-type User struct {
-	ID               string
-	Name             string
-	DomainID         string
-	Enabled          bool
-	DefaultProjectID string
-	Description      string
-	Email            string
-	PasswordHash     string
-	PasswordSetAt    time.Time
-	// TokenEpoch is part of every token of the user: raising it ends them all.
-	TokenEpoch int64
-	Options    map[string]any
-	Extra      map[string]any
-	CreatedAt  time.Time
-
-	random bool // the password is one of nubo's own making
-}
-
-// Group collects users of a domain.
-type Group struct {
-	ID          string
-	Name        string
-	DomainID    string
-	Description string
-	Extra       map[string]any
-}
-
-// Role is a name that policies know.
-type Role struct {
-	ID          string
-	Name        string
-	DomainID    string // "" for global roles
-	Description string
-	Options     map[string]any
-}
-
-// Implication says that whoever has Prior has Implied as well.
-type Implication struct{ PriorID, ImpliedID string }
-
 // Actor and target types of an assignment.
 const (
 	ActorUser     = "user"
@@ -86,32 +45,6 @@ type Assignment struct {
 	Inherited  bool
 }
 
-// Region is where endpoints are.
-type Region struct {
-	ID             string
-	ParentRegionID string
-	Description    string
-}
-
-// Service is an entry of the catalog.
-type Service struct {
-	ID          string
-	Type        string
-	Name        string
-	Description string
-	Enabled     bool
-}
-
-// Endpoint is an address of a service.
-type Endpoint struct {
-	ID        string
-	ServiceID string
-	RegionID  string
-	Interface string // public, internal or admin
-	URL       string
-	Enabled   bool
-}
-
 // Store is what identity keeps. Get methods answer a fault NotFound in
 // Keystone's words, Create and Update a fault Conflict for a taken name.
 type Store interface {
@@ -126,9 +59,69 @@ type Store interface {
 	Regions() Table[Region]
 	Services() Table[Service]
 	Endpoints() Table[Endpoint]
+	AppCredentials() Table[AppCredential]
+	AccessRules() Table[AccessRule]
+	Trusts() Table[Trust]
+	Credentials() Table[Credential]
+	RegisteredLimits() Table[RegisteredLimit]
+	Limits() Table[Limit]
+	Policies() Table[Policy]
+	EndpointGroups() Table[EndpointGroup]
+	IdentityProviders() Table[IdentityProvider]
+	Mappings() Table[Mapping]
+	ServiceProviders() Table[ServiceProvider]
+	Consumers() Table[Consumer]
+	OAuthTokens() Table[OAuthToken]
 
-	// ProjectsOf lists the projects a user has a role on.
-	ProjectsOf(ctx context.Context, userID string, domains bool) ([]Project, error)
+	// UseTrust counts a use of a trust that has a number of them; a trust
+	// used up is a fault Unauthorized.
+	UseTrust(ctx context.Context, id string) error
+	// RemoveAppCredentials removes a user's application credentials on a
+	// project, RemoveAppCredentialsWith everybody's that have a role.
+	RemoveAppCredentials(ctx context.Context, userID, projectID string) error
+	RemoveAppCredentialsWith(ctx context.Context, roleID string) error
+
+	// SignIns gives what is noted of a user's sign-ins. The notes are no
+	// change that ends anything: they do not raise the epoch.
+	SignIns(ctx context.Context, userID string) (SignIns, error)
+	NoteFailure(ctx context.Context, userID string, at time.Time) error
+	NoteSuccess(ctx context.Context, userID string, at time.Time) error
+	ForgetFailures(ctx context.Context, userID string) error
+	// KeepPassword remembers an old password, the newest of keep ones.
+	KeepPassword(ctx context.Context, userID, hash string, keep int) error
+	OldPasswords(ctx context.Context, userID string, n int) ([]string, error)
+
+	AssociatePolicy(ctx context.Context, a PolicyAssociation) error
+	DissociatePolicy(ctx context.Context, a PolicyAssociation) error
+	PolicyAssociations(ctx context.Context) ([]PolicyAssociation, error)
+
+	// Links lists those of a project, or with "" of another end.
+	Links(ctx context.Context, group bool, projectID, otherID string) ([]Link, error)
+	AddLink(ctx context.Context, l Link) error
+	RemoveLink(ctx context.Context, l Link) error
+
+	AddEvent(ctx context.Context, e Event) error
+	Events(ctx context.Context, since time.Time) ([]Event, error)
+	PurgeEvents(ctx context.Context, before time.Time) error
+
+	// DomainOptions are a domain's own; "" as section or name removes all.
+	DomainOptions(ctx context.Context, domainID string) ([]DomainOption, error)
+	SetDomainOption(ctx context.Context, o DomainOption) error
+	RemoveDomainOptions(ctx context.Context, domainID, section, name string) error
+
+	Protocol(ctx context.Context, providerID, id string) (*Protocol, error)
+	Protocols(ctx context.Context, providerID string) ([]Protocol, error)
+	CreateProtocol(ctx context.Context, p *Protocol) error
+	UpdateProtocol(ctx context.Context, p *Protocol) error
+	DeleteProtocol(ctx context.Context, providerID, id string) error
+	// ExternalUser gives the mirror of a user of another party, "" if there
+	// is none.
+	ExternalUser(ctx context.Context, source, uniqueID string) (userID string, err error)
+	AddExternalUser(ctx context.Context, source, uniqueID, userID string) error
+
+	// ProjectsOf lists the projects, or domains, on which one of the actors
+	// has a role.
+	ProjectsOf(ctx context.Context, actors []string, domains bool) ([]Project, error)
 	UsersIn(ctx context.Context, groupID string, f []db.Filter) ([]User, error)
 	GroupsOf(ctx context.Context, userID string, f []db.Filter) ([]Group, error)
 	AddMember(ctx context.Context, groupID, userID string) error

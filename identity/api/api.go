@@ -3,11 +3,14 @@
 package api
 
 import (
+	"context"
 	"embed"
 	"encoding/json"
 	"log/slog"
 	"maps"
 	"net/http"
+	"slices"
+	"strings"
 
 	"nubo/identity"
 	"nubo/internal/auth"
@@ -22,18 +25,31 @@ var schemaFiles embed.FS
 var schemas = httpx.MustLoadSchemas(schemaFiles, "schemas")
 
 type handler struct {
-	svc   *identity.Identity
-	store identity.Store
+	svc      *identity.Identity
+	store    identity.Store
+	verifier Verifier // nil where nobody vouches for users
+	home     object   // the JSON home document
 }
 
 // New makes the API. Its own tokens are validated without going through HTTP.
-func New(svc *identity.Identity, p httpx.Policy, log *slog.Logger) *httpx.API {
+func New(svc *identity.Identity, p httpx.Policy, log *slog.Logger, options ...Option) *httpx.API {
 	h := &handler{svc: svc, store: svc.Store()}
-	return &httpx.API{
+	for _, o := range options {
+		o(h)
+	}
+	a := &httpx.API{
 		Service: "identity", Dialect: httpx.Keystone, Policy: p, Log: log,
 		Auth: authenticator{svc}, Prefixes: []string{"/v3"}, Routes: h.routes(),
 	}
+	h.home = jsonHome(a.Routes)
+	return a
 }
+
+// Option adds something to the API.
+type Option func(*handler)
+
+// WithVerifier lets users of identity providers sign in by OpenID Connect.
+func WithVerifier(v Verifier) Option { return func(h *handler) { h.verifier = v } }
 
 // authenticator validates tokens of requests to identity itself.
 type authenticator struct{ svc *identity.Identity }
@@ -62,6 +78,9 @@ func (a authenticator) Authenticate(r *http.Request) (*auth.Context, error) {
 	}
 	for _, role := range t.Roles {
 		c.Roles = append(c.Roles, role.Name)
+	}
+	for _, rule := range t.AccessRules {
+		c.AccessRules = append(c.AccessRules, auth.AccessRule{Service: rule.Service, Method: rule.Method, Path: rule.Path})
 	}
 	return c, nil
 }
@@ -99,9 +118,17 @@ func orEmpty(m map[string]any) map[string]any {
 
 // list answers with a collection.
 func list[T any](w http.ResponseWriter, r *http.Request, name string, items []T, view func(*http.Request, *T) object) error {
+	return listErr(w, r, name, items, func(r *http.Request, v *T) (object, error) { return view(r, v), nil })
+}
+
+// listErr is list with a view that looks things up.
+func listErr[T any](w http.ResponseWriter, r *http.Request, name string, items []T, view func(*http.Request, *T) (object, error)) error {
 	out := make([]object, len(items))
 	for i := range items {
-		out[i] = view(r, &items[i])
+		var err error
+		if out[i], err = view(r, &items[i]); err != nil {
+			return err
+		}
 	}
 	link := httpx.SelfURL(r)
 	if r.URL.RawQuery != "" {
@@ -110,23 +137,82 @@ func list[T any](w http.ResponseWriter, r *http.Request, name string, items []T,
 	return httpx.JSON(w, http.StatusOK, object{name: out, "links": object{"self": link, "previous": nil, "next": nil}})
 }
 
-// listTable answers with those rows of a table that the query asks for.
-func listTable[T any](w http.ResponseWriter, r *http.Request, t identity.Table[T], name string, spec httpx.FilterSpec, view func(*http.Request, *T) object, fixed ...db.Filter) error {
+// compared gives a list's filters: those of the spec, and for texts also
+// Keystone's comparisons, as in name__contains.
+func compared(r *http.Request, spec httpx.FilterSpec) ([]db.Filter, error) {
 	filters, err := httpx.ParseFilters(r, spec)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	page, err := httpx.ParsePage(r, httpx.PageSpec{
-		Sort: map[string]string{"name": "name", "id": "id"}, Unlimited: true, Default: []db.SortKey{{Column: "id"}},
-	})
+	ops := map[string]db.Op{
+		"equals": db.Equal, "contains": db.Contains, "startswith": db.HasPrefix, "endswith": db.HasSuffix,
+		"icontains": db.Contains, "istartswith": db.HasPrefix, "iendswith": db.HasSuffix,
+	}
+	q := r.URL.Query()
+	for _, param := range slices.Sorted(maps.Keys(q)) {
+		name, comparator, ok := strings.Cut(param, "__")
+		op, known := ops[comparator]
+		if !ok || !known || spec[name] == nil {
+			continue
+		}
+		for _, v := range q[param] {
+			filters = append(filters, db.Filter{Column: name, Op: op, Values: []any{v}})
+		}
+	}
+	return filters, nil
+}
+
+// listTable answers with those rows of a table that the query asks for.
+func listTable[T any](w http.ResponseWriter, r *http.Request, t identity.Table[T], name string, spec httpx.FilterSpec, view func(*http.Request, *T) object, fixed ...db.Filter) error {
+	items, err := rows(r, t, spec, fixed...)
 	if err != nil {
 		return err
-	}
-	items, err := t.List(r.Context(), page, append(filters, fixed...))
-	if err != nil {
-		return httpx.MarkerError(err, page.Marker)
 	}
 	return list(w, r, name, items, view)
+}
+
+// rows gives those rows of a table that the query asks for.
+func rows[T any](r *http.Request, t identity.Table[T], spec httpx.FilterSpec, fixed ...db.Filter) ([]T, error) {
+	filters, err := compared(r, spec)
+	if err != nil {
+		return nil, err
+	}
+	sort := map[string]string{"id": "id"}
+	if spec["name"] != nil {
+		sort["name"] = "name"
+	}
+	page, err := httpx.ParsePage(r, httpx.PageSpec{Sort: sort, Unlimited: true, Default: []db.SortKey{{Column: "id"}}})
+	if err != nil {
+		return nil, err
+	}
+	items, err := t.List(r.Context(), page, append(filters, fixed...))
+	return items, httpx.MarkerError(err, page.Marker)
+}
+
+// getter gives the handler that shows the resource its path names.
+func getter[T any](get func(ctx context.Context, id string) (*T, error), param, name string, view func(*http.Request, *T) object) httpx.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		v, err := get(r.Context(), httpx.Param(r, param))
+		if err != nil {
+			return err
+		}
+		return show(w, r, http.StatusOK, name, v, view)
+	}
+}
+
+// remover gives the handler that removes the resource its path names.
+func remover(remove func(ctx context.Context, id string) error, param string) httpx.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		return done(w, remove(r.Context(), httpx.Param(r, param)))
+	}
+}
+
+// done answers 204 to what succeeded.
+func done(w http.ResponseWriter, err error) error {
+	if err != nil {
+		return err
+	}
+	return httpx.NoContent(w, http.StatusNoContent)
 }
 
 // show answers with one.

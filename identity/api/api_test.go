@@ -23,6 +23,9 @@ import (
 
 const adminPassword = "admin-secret"
 
+// change makes the service of a test another than the usual one.
+type change func(d *identity.Deps, opts *[]api.Option)
+
 // cloud is an identity service with the bootstrap of a new cloud.
 type cloud struct {
 	t   testing.TB
@@ -30,15 +33,26 @@ type cloud struct {
 	svc *identity.Identity
 }
 
-func newCloud(t testing.TB, url string) *cloud {
+func newCloud(t testing.TB, url string, changes ...change) *cloud {
 	t.Helper()
 	st, err := store.Open(t.Context(), url)
 	testx.NoErr(t, err)
 	t.Cleanup(func() { st.Close() })
 	keys, err := fernet.OpenRepository(t.TempDir(), 3)
 	testx.NoErr(t, err)
-	svc := identity.New(identity.Config{TokenExpiration: time.Hour, BcryptRounds: 4, ConcurrentHash: 2, EpochInterval: time.Second},
-		identity.Deps{Store: st, Keys: keys, Clock: clock.System, Log: slog.New(slog.DiscardHandler)})
+	credentialKeys, err := fernet.OpenRepository(t.TempDir(), 3)
+	testx.NoErr(t, err)
+	d := identity.Deps{Store: st, Keys: keys, CredentialKeys: credentialKeys, Clock: clock.System, Log: slog.New(slog.DiscardHandler)}
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
+	var opts []api.Option
+	for _, change := range changes {
+		change(&d, &opts)
+	}
+	svc, err := identity.New(identity.Config{
+		TokenExpiration: time.Hour, BcryptRounds: 4, ConcurrentHash: 2, EpochInterval: time.Second, MaxProjectTreeDepth: 5, MaxRedelegationCount: 3,
+		AllowExpiredWindow: time.Hour,
+	}, d)
+	testx.NoErr(t, err)
 	testx.NoErr(t, svc.Bootstrap(t.Context(), identity.Bootstrap{
 		AdminPassword: adminPassword, Region: "RegionOne",
 		Services:     []identity.BootstrapService{{Type: "identity", Name: "keystone", URL: "http://127.0.0.1:5000/v3"}, {Type: "volumev3", Name: "cinderv3", URL: "http://127.0.0.1:8776/v3/$(project_id)s"}},
@@ -46,17 +60,17 @@ func newCloud(t testing.TB, url string) *cloud {
 	}))
 	rules, err := policy.NewEnforcer("identity", api.Rules())
 	testx.NoErr(t, err)
-	h, err := api.New(svc, rules, slog.New(slog.DiscardHandler)).Handler()
+	h, err := api.New(svc, rules, log, opts...).Handler()
 	testx.NoErr(t, err)
 	return &cloud{t, h, svc}
 }
 
 // each runs a test on every database there is.
-func each(t *testing.T, test func(t *testing.T, c *cloud)) {
+func each(t *testing.T, test func(t *testing.T, c *cloud), changes ...change) {
 	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) { test(t, newCloud(t, "sqlite::memory:")) })
+	t.Run("sqlite", func(t *testing.T) { test(t, newCloud(t, "sqlite::memory:", changes...)) })
 	if os.Getenv("NUBO_TEST_POSTGRES") != "" {
-		t.Run("postgres", func(t *testing.T) { test(t, newCloud(t, dbtest.PostgresURL(t))) })
+		t.Run("postgres", func(t *testing.T) { test(t, newCloud(t, dbtest.PostgresURL(t), changes...)) })
 	}
 }
 

@@ -38,24 +38,15 @@ func (h *handler) listGrants(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *handler) grant(w http.ResponseWriter, r *http.Request) error {
-	if err := h.svc.Assign(r.Context(), grantOf(r)); err != nil {
-		return err
-	}
-	return httpx.NoContent(w, http.StatusNoContent)
+	return done(w, h.svc.Assign(r.Context(), grantOf(r)))
 }
 
 func (h *handler) checkGrant(w http.ResponseWriter, r *http.Request) error {
-	if err := h.svc.CheckAssigned(r.Context(), grantOf(r)); err != nil {
-		return err
-	}
-	return httpx.NoContent(w, http.StatusNoContent)
+	return done(w, h.svc.CheckAssigned(r.Context(), grantOf(r)))
 }
 
 func (h *handler) revokeGrant(w http.ResponseWriter, r *http.Request) error {
-	if err := h.svc.Unassign(r.Context(), grantOf(r)); err != nil {
-		return err
-	}
-	return httpx.NoContent(w, http.StatusNoContent)
+	return done(w, h.svc.Unassign(r.Context(), grantOf(r)))
 }
 
 // flag reports whether a query parameter is there and not "0" or "false".
@@ -103,24 +94,32 @@ func (h *handler) listAssignments(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	find := h.store.Assignments
+	subtree := flag(q, "include_subtree")
+	if subtree && f.TargetType != identity.TargetProject {
+		return fault.Invalidf("scope.project.id must be specified if include_subtree is also specified")
+	}
+	find := h.svc.Listed
 	if flag(q, "effective") {
 		find = h.svc.Effective
 	}
-	found, err := find(r.Context(), f)
+	found, err := find(r.Context(), f, subtree)
 	if err != nil {
 		return err
 	}
 	names := &namer{h: h, on: flag(q, "include_names"), known: map[string]object{}}
 	out := make([]object, 0, len(found))
-	for _, a := range found {
-		v, err := names.assignment(r, a)
+	for _, g := range found {
+		v, err := names.assignment(r, g)
 		if err != nil {
 			return err
 		}
 		out = append(out, v)
 	}
-	return httpx.JSON(w, http.StatusOK, object{"role_assignments": out, "links": object{"self": httpx.SelfURL(r) + "?" + r.URL.RawQuery, "previous": nil, "next": nil}})
+	link := httpx.SelfURL(r)
+	if r.URL.RawQuery != "" {
+		link += "?" + r.URL.RawQuery
+	}
+	return httpx.JSON(w, http.StatusOK, object{"role_assignments": out, "links": object{"self": link, "previous": nil, "next": nil}})
 }
 
 // namer shows references by id, and by name where that was asked for; each
@@ -173,8 +172,8 @@ func (n *namer) ref(ctx context.Context, kind, id string) (object, error) {
 	return v, err
 }
 
-func (n *namer) assignment(r *http.Request, a identity.Assignment) (object, error) {
-	ctx := r.Context()
+func (n *namer) assignment(r *http.Request, g identity.Given) (object, error) {
+	ctx, a := r.Context(), g.Assignment
 	actor, err := n.ref(ctx, a.ActorType, a.ActorID)
 	if err != nil {
 		return nil, err
@@ -184,19 +183,36 @@ func (n *namer) assignment(r *http.Request, a identity.Assignment) (object, erro
 		return nil, err
 	}
 	scope := object{"system": object{"all": true}}
-	path := "/system"
 	if a.TargetType != identity.TargetSystem {
 		target, err := n.ref(ctx, a.TargetType, a.TargetID)
 		if err != nil {
 			return nil, err
 		}
 		scope = object{a.TargetType: target}
-		path = "/" + a.TargetType + "s/" + a.TargetID
 	}
-	link := path + "/" + a.ActorType + "s/" + a.ActorID + "/roles/" + a.RoleID
 	if a.Inherited {
 		scope["OS-INHERIT:inherited_to"] = "projects"
-		link = "/OS-INHERIT" + link + "/inherited_to_projects"
 	}
-	return object{a.ActorType: actor, "role": role, "scope": scope, "links": object{"assignment": httpx.BaseURL(r) + "/v3" + link}}, nil
+	base := httpx.BaseURL(r) + "/v3"
+	links := object{"assignment": base + assignmentPath(g.Via)}
+	if g.Via.ActorType != a.ActorType {
+		links["membership"] = base + "/groups/" + g.Via.ActorID + "/users/" + a.ActorID
+	}
+	if g.Via.RoleID != a.RoleID {
+		links["prior_role"] = base + "/roles/" + g.Via.RoleID + "/implies/" + a.RoleID
+	}
+	return object{a.ActorType: actor, "role": role, "scope": scope, "links": links}, nil
+}
+
+// assignmentPath is where an assignment is made and taken back.
+func assignmentPath(a identity.Assignment) string {
+	path := "/system"
+	if a.TargetType != identity.TargetSystem {
+		path = "/" + a.TargetType + "s/" + a.TargetID
+	}
+	path += "/" + a.ActorType + "s/" + a.ActorID + "/roles/" + a.RoleID
+	if a.Inherited {
+		path = "/OS-INHERIT" + path + "/inherited_to_projects"
+	}
+	return path
 }

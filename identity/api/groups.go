@@ -27,7 +27,10 @@ func groupView(r *http.Request, g *identity.Group) object {
 }
 
 func (h *handler) listGroups(w http.ResponseWriter, r *http.Request) error {
-	return listTable(w, r, h.store.Groups(), "groups", httpx.FilterSpec{"name": httpx.Text, "domain_id": httpx.Text}, groupView)
+	if err := h.svc.SyncDomain(r.Context(), r.URL.Query().Get("domain_id")); err != nil {
+		return err
+	}
+	return listTable(w, r, h.store.Groups(), "groups", httpx.FilterSpec{"name": httpx.Text, "domain_id": httpx.Text}, groupView, ownDomainOnly(r)...)
 }
 
 func (h *handler) createGroup(w http.ResponseWriter, r *http.Request) error {
@@ -45,43 +48,24 @@ func (h *handler) createGroup(w http.ResponseWriter, r *http.Request) error {
 	return show(w, r, http.StatusCreated, "group", g, groupView)
 }
 
-func (h *handler) showGroup(w http.ResponseWriter, r *http.Request) error {
-	g, err := h.store.Groups().Get(r.Context(), httpx.Param(r, "group_id"))
-	if err != nil {
-		return err
-	}
-	return show(w, r, http.StatusOK, "group", g, groupView)
-}
-
 func (h *handler) updateGroup(w http.ResponseWriter, r *http.Request) error {
-	g, err := h.store.Groups().Get(r.Context(), httpx.Param(r, "group_id"))
-	if err != nil {
-		return err
-	}
 	var in groupIn
 	extra, err := body(r, "group", &in, "name", "description", "domain_id")
 	if err != nil {
 		return err
 	}
-	in.apply(g, extra)
-	if err := h.svc.UpdateGroup(r.Context(), g); err != nil {
+	g, err := h.svc.UpdateGroup(r.Context(), httpx.Param(r, "group_id"), func(g *identity.Group) { in.apply(g, extra) })
+	if err != nil {
 		return err
 	}
 	return show(w, r, http.StatusOK, "group", g, groupView)
-}
-
-func (h *handler) deleteGroup(w http.ResponseWriter, r *http.Request) error {
-	if err := h.svc.DeleteGroup(r.Context(), httpx.Param(r, "group_id")); err != nil {
-		return err
-	}
-	return httpx.NoContent(w, http.StatusNoContent)
 }
 
 func (h *handler) groupUsers(w http.ResponseWriter, r *http.Request) error {
 	if _, err := h.store.Groups().Get(r.Context(), httpx.Param(r, "group_id")); err != nil {
 		return err
 	}
-	filters, err := httpx.ParseFilters(r, userFilters)
+	filters, err := compared(r, userFilters)
 	if err != nil {
 		return err
 	}
@@ -105,8 +89,5 @@ func (h *handler) removeMember(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *handler) member(w http.ResponseWriter, r *http.Request, do func(ctx context.Context, groupID, userID string) error) error {
-	if err := do(r.Context(), httpx.Param(r, "group_id"), httpx.Param(r, "user_id")); err != nil {
-		return err
-	}
-	return httpx.NoContent(w, http.StatusNoContent)
+	return done(w, do(r.Context(), httpx.Param(r, "group_id"), httpx.Param(r, "user_id")))
 }

@@ -6,6 +6,7 @@ import (
 	"nubo/identity"
 	"nubo/internal/db"
 	"nubo/internal/httpx"
+	"nubo/internal/policy"
 )
 
 type roleIn struct {
@@ -15,70 +16,60 @@ type roleIn struct {
 	Options     *map[string]any
 }
 
-func (in *roleIn) apply(v *identity.Role) {
+var roleKeys = []string{"name", "description", "domain_id", "options"}
+
+func (in *roleIn) apply(v *identity.Role, extra map[string]any) {
 	set(&v.Name, in.Name)
 	set(&v.Description, in.Description)
-	set(&v.Options, in.Options)
+	set(&v.DomainID, in.DomainID)
+	if in.Options != nil {
+		v.Options = identity.MergeOptions(v.Options, *in.Options)
+	}
+	v.Extra = merged(v.Extra, extra)
 }
 
 func roleView(r *http.Request, v *identity.Role) object {
 	return object{
 		"id": v.ID, "name": v.Name, "domain_id": nullable(v.DomainID), "description": nullable(v.Description),
 		"options": orEmpty(v.Options), "links": self(r, "/roles/"+v.ID),
-	}
+	}.with(v.Extra)
 }
 
 func (h *handler) listRoles(w http.ResponseWriter, r *http.Request) error {
 	fixed := []db.Filter{}
 	if r.URL.Query().Get("domain_id") == "" { // as Keystone: without the filter, the global roles
 		fixed = append(fixed, equal("domain_id", ""))
+	} else if err := httpx.Enforce(r.Context(), "identity:list_domain_roles", policy.Target{"target.role.domain_id": r.URL.Query().Get("domain_id")}); err != nil {
+		return err
 	}
 	return listTable(w, r, h.store.Roles(), "roles", httpx.FilterSpec{"name": httpx.Text, "domain_id": httpx.Text}, roleView, fixed...)
 }
 
 func (h *handler) createRole(w http.ResponseWriter, r *http.Request) error {
-	var in struct{ Role roleIn }
-	if err := httpx.Decode(r, &in); err != nil {
+	var in roleIn
+	extra, err := body(r, "role", &in, roleKeys...)
+	if err != nil {
 		return err
 	}
 	v := &identity.Role{}
-	in.Role.apply(v)
-	set(&v.DomainID, in.Role.DomainID)
+	in.apply(v, extra)
 	if err := h.svc.CreateRole(r.Context(), v); err != nil {
 		return err
 	}
 	return show(w, r, http.StatusCreated, "role", v, roleView)
 }
 
-func (h *handler) showRole(w http.ResponseWriter, r *http.Request) error {
-	v, err := h.store.Roles().Get(r.Context(), httpx.Param(r, "role_id"))
-	if err != nil {
-		return err
-	}
-	return show(w, r, http.StatusOK, "role", v, roleView)
-}
-
 func (h *handler) updateRole(w http.ResponseWriter, r *http.Request) error {
-	v, err := h.store.Roles().Get(r.Context(), httpx.Param(r, "role_id"))
+	var in roleIn
+	extra, err := body(r, "role", &in, roleKeys...)
 	if err != nil {
 		return err
 	}
-	var in struct{ Role roleIn }
-	if err := httpx.Decode(r, &in); err != nil {
-		return err
-	}
-	in.Role.apply(v)
-	if err := h.svc.UpdateRole(r.Context(), v); err != nil {
+	v, err := h.svc.UpdateRole(r.Context(), httpx.Param(r, "role_id"), func(v *identity.Role) { in.apply(v, extra) })
+	if err != nil {
 		return err
 	}
 	return show(w, r, http.StatusOK, "role", v, roleView)
-}
-
-func (h *handler) deleteRole(w http.ResponseWriter, r *http.Request) error {
-	if err := h.svc.DeleteRole(r.Context(), httpx.Param(r, "role_id")); err != nil {
-		return err
-	}
-	return httpx.NoContent(w, http.StatusNoContent)
 }
 
 func implication(r *http.Request) identity.Implication {

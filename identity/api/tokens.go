@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -16,18 +17,28 @@ import (
 // domainRef names a domain by id or by name.
 type domainRef struct{ ID, Name string }
 
+// userRefIn names a user, with what shows that it is he.
+type userRefIn struct {
+	ID, Name, Password, Passcode string
+	Domain                       domainRef
+}
+
+func (u *userRefIn) ref() identity.UserRef {
+	return identity.UserRef{ID: u.ID, Name: u.Name, DomainID: u.Domain.ID, DomainName: u.Domain.Name}
+}
+
 // authRequest is the body of POST /auth/tokens.
 type authRequest struct {
 	Auth struct {
 		Identity struct {
-			Methods  []string
-			Password struct {
-				User struct {
-					ID, Name, Password string
-					Domain             domainRef
-				}
-			}
-			Token struct{ ID string }
+			Methods       []string
+			Password      struct{ User userRefIn }
+			TOTP          struct{ User userRefIn }
+			Token         struct{ ID string }
+			AppCredential struct {
+				ID, Name, Secret string
+				User             userRefIn
+			} `json:"application_credential"`
 		}
 		Scope json.RawMessage
 	}
@@ -42,14 +53,15 @@ type scopeRequest struct {
 	Domain   *domainRef
 	System   *struct{ All bool }
 	Unscoped *struct{}
+	Trust    *struct{ ID string } `json:"OS-TRUST:trust"`
 }
 
 func (in *authRequest) credentials() (identity.Credentials, error) {
 	id := in.Auth.Identity
 	c := identity.Credentials{
-		Methods: id.Methods, TokenID: id.Token.ID, Password: id.Password.User.Password,
-		UserID: id.Password.User.ID, UserName: id.Password.User.Name,
-		UserDomainID: id.Password.User.Domain.ID, UserDomN: id.Password.User.Domain.Name,
+		Methods: id.Methods, TokenID: id.Token.ID, User: id.Password.User.ref(), Password: id.Password.User.Password,
+		TOTPUser: id.TOTP.User.ref(), Passcode: id.TOTP.User.Passcode,
+		AppCredID: id.AppCredential.ID, AppCredName: id.AppCredential.Name, AppCredUser: id.AppCredential.User.ref(), AppCredSecret: id.AppCredential.Secret,
 	}
 	raw := in.Auth.Scope
 	if len(raw) == 0 || string(raw) == "null" {
@@ -63,9 +75,20 @@ func (in *authRequest) credentials() (identity.Credentials, error) {
 	if err := json.Unmarshal(raw, &sc); err != nil {
 		return c, fault.Invalidf("Invalid input for field 'scope': %s", err.Error())
 	}
+	named := 0
+	for _, is := range []bool{sc.Project != nil, sc.Domain != nil, sc.System != nil, sc.Trust != nil} {
+		if is {
+			named++
+		}
+	}
+	if named > 1 {
+		return c, fault.Invalidf("Expecting to find exactly one of: domain, project, system or OS-TRUST:trust in scope.")
+	}
 	switch {
 	case sc.Unscoped != nil:
 		c.Unscoped = true
+	case sc.Trust != nil:
+		c.TrustID = sc.Trust.ID
 	case sc.System != nil && sc.System.All:
 		c.System = true
 	case sc.Project != nil:
@@ -89,9 +112,11 @@ func (h *handler) issueToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	c.OAuth, c.Receipt = oauthRequest(r), r.Header.Get("Openstack-Auth-Receipt")
 	t, err := h.svc.SignIn(r.Context(), c)
-	if fault.Is(err, fault.NotFound) { // no role in the scope, or it was switched off meanwhile
-		err = errUnauthorized
+	var more *identity.MoreFactors
+	if errors.As(err, &more) {
+		return answerReceipt(w, &more.Receipt)
 	}
 	if err != nil {
 		return err
@@ -99,13 +124,36 @@ func (h *handler) issueToken(w http.ResponseWriter, r *http.Request) error {
 	return h.answerToken(w, r, http.StatusCreated, t)
 }
 
-// subject validates the token that a request is about.
+// answerReceipt says which methods are still needed.
+func answerReceipt(w http.ResponseWriter, rec *identity.Receipt) error {
+	w.Header().Set("Openstack-Auth-Receipt", rec.ID)
+	return httpx.JSON(w, http.StatusUnauthorized, object{
+		"receipt": object{
+			"methods": rec.Methods, "issued_at": stamp(rec.IssuedAt), "expires_at": stamp(rec.ExpiresAt),
+			"user": object{"id": rec.User.ID, "name": rec.User.Name, "domain": object{"id": rec.Domain.ID, "name": rec.Domain.Name}},
+		},
+		"required_auth_methods": rec.Required,
+	})
+}
+
+// subject validates the token that a request is about. A service may ask for
+// one that has expired, to finish what began in time.
 func (h *handler) subject(r *http.Request) (*identity.Token, error) {
 	id := r.Header.Get("X-Subject-Token")
 	if id == "" {
 		return nil, fault.NotFoundf("Could not find token: .")
 	}
-	return h.svc.Validate(r.Context(), id)
+	validate := h.svc.Validate
+	if flag(r.URL.Query(), "allow_expired") && auth.From(r.Context()).HasRole("service") {
+		validate = h.svc.ValidateExpired
+	}
+	t, err := validate(r.Context(), id)
+	// Who does not know access rules must not take the token for one that may
+	// do everything.
+	if err == nil && len(t.AccessRules) > 0 && r.Header.Get("Openstack-Identity-Access-Rules") == "" && r.Method != http.MethodDelete {
+		return nil, fault.NotFoundf("Could not find token.")
+	}
+	return t, err
 }
 
 func (h *handler) tokenTarget(r *http.Request) (policy.Target, error) {
@@ -142,7 +190,7 @@ func (h *handler) revokeToken(w http.ResponseWriter, r *http.Request) error {
 
 func (h *handler) answerToken(w http.ResponseWriter, r *http.Request, status int, t *identity.Token) error {
 	v := tokenView(t)
-	if _, no := r.URL.Query()["nocatalog"]; !no && t.Scope != (identity.Scope{}) {
+	if !flag(r.URL.Query(), "nocatalog") && t.Scope != (identity.Scope{}) {
 		entries, err := h.catalog(r.Context(), t.Scope.ProjectID)
 		if err != nil {
 			return err
@@ -158,8 +206,18 @@ func tokenView(t *identity.Token) object {
 	domain := func(d *identity.Project) object { return object{"id": d.ID, "name": d.Name} }
 	v := object{
 		"methods": t.Methods, "audit_ids": t.AuditIDs, "expires_at": stamp(t.ExpiresAt), "issued_at": stamp(t.IssuedAt),
-		"user": object{"id": t.User.ID, "name": t.User.Name, "domain": domain(t.UserDomain), "password_expires_at": nil},
+		"user": object{"id": t.User.ID, "name": t.User.Name, "domain": domain(t.UserDomain), "password_expires_at": expiry(t.User.PasswordExpiresAt)},
 	}
+	if t.Federation.ProviderID != "" {
+		groups := make([]object, len(t.Federation.Groups))
+		for i, g := range t.Federation.Groups {
+			groups[i] = object{"id": g}
+		}
+		v["user"].(object)["OS-FEDERATION"] = object{
+			"identity_provider": object{"id": t.Federation.ProviderID}, "protocol": object{"id": t.Federation.ProtocolID}, "groups": groups,
+		}
+	}
+	delegation(v, t)
 	switch {
 	case t.Project != nil:
 		v["project"] = object{"id": t.Project.ID, "name": t.Project.Name, "domain": domain(t.ProjectDomain)}
@@ -179,6 +237,31 @@ func tokenView(t *identity.Token) object {
 	return v
 }
 
+// delegation shows what a token that carries less than its user's rights was
+// got by.
+func delegation(v object, t *identity.Token) {
+	if t.Trust != nil {
+		v["OS-TRUST:trust"] = object{
+			"id": t.Trust.ID, "impersonation": t.Trust.Impersonation,
+			"trustor_user": object{"id": t.Trust.TrustorID}, "trustee_user": object{"id": t.Trust.TrusteeID},
+		}
+	}
+	if c := t.AppCredential; c != nil {
+		shown := object{"id": c.ID, "name": c.Name, "restricted": !c.Unrestricted}
+		if len(t.AccessRules) > 0 {
+			rules := make([]object, len(t.AccessRules))
+			for i := range t.AccessRules {
+				rules[i] = ruleFields(&t.AccessRules[i])
+			}
+			shown["access_rules"] = rules
+		}
+		v["application_credential"] = shown
+	}
+	if t.AccessToken != nil {
+		v["OS-OAUTH1"] = object{"access_token_id": t.AccessToken.ID, "consumer_id": t.AccessToken.ConsumerID}
+	}
+}
+
 // stamp writes a time as Keystone does.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
@@ -188,10 +271,17 @@ func (h *handler) catalog(ctx context.Context, projectID string) ([]object, erro
 	if err != nil {
 		return nil, err
 	}
+	visible, narrowed, err := h.svc.LinkedEndpoints(ctx, projectID)
+	if err != nil {
+		return nil, err
+	}
 	out := []object{}
 	for _, v := range services {
 		list := []object{}
 		for _, e := range endpoints[v.ID] {
+			if narrowed && !visible[e.ID] {
+				continue
+			}
 			list = append(list, object{
 				"id": e.ID, "interface": e.Interface, "region": e.RegionID, "region_id": e.RegionID, "url": identity.EndpointURL(e.URL, projectID),
 			})
@@ -210,19 +300,23 @@ func (h *handler) ownCatalog(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *handler) ownProjects(w http.ResponseWriter, r *http.Request) error {
-	items, err := h.store.ProjectsOf(r.Context(), auth.From(r.Context()).UserID, false)
-	if err != nil {
-		return err
-	}
-	return list(w, r, "projects", items, projectView)
+	return h.ownScopes(w, r, "projects", false, projectView)
 }
 
 func (h *handler) ownDomains(w http.ResponseWriter, r *http.Request) error {
-	items, err := h.store.ProjectsOf(r.Context(), auth.From(r.Context()).UserID, true)
+	return h.ownScopes(w, r, "domains", true, domainView)
+}
+
+func (h *handler) ownScopes(w http.ResponseWriter, r *http.Request, name string, domains bool, view func(*http.Request, *identity.Project) object) error {
+	actors, err := h.actorsOf(r)
 	if err != nil {
 		return err
 	}
-	return list(w, r, "domains", items, domainView)
+	items, err := h.store.ProjectsOf(r.Context(), actors, domains)
+	if err != nil {
+		return err
+	}
+	return list(w, r, name, items, view)
 }
 
 func (h *handler) ownSystem(w http.ResponseWriter, r *http.Request) error {
@@ -235,4 +329,33 @@ func (h *handler) ownSystem(w http.ResponseWriter, r *http.Request) error {
 		out = append(out, object{"all": true})
 	}
 	return httpx.JSON(w, http.StatusOK, object{"system": out, "links": object{"self": httpx.SelfURL(r)}})
+}
+
+// events lists what ended tokens since a time.
+func (h *handler) events(w http.ResponseWriter, r *http.Request) error {
+	since := time.Time{}
+	if text := r.URL.Query().Get("since"); text != "" {
+		at, err := timeIn("since", &text)
+		if err != nil {
+			return err
+		}
+		since = *at
+	}
+	found, err := h.svc.Events(r.Context(), since)
+	if err != nil {
+		return err
+	}
+	out := make([]object, len(found))
+	for i, e := range found {
+		v := object{"issued_before": stamp(e.RevokedAt), "revoked_at": stamp(e.RevokedAt)}
+		for key, id := range map[string]string{
+			"audit_id": e.AuditID, "user_id": e.UserID, "project_id": e.ProjectID, "domain_id": e.DomainID, "role_id": e.RoleID, "OS-TRUST:trust_id": e.TrustID,
+		} {
+			if id != "" {
+				v[key] = id
+			}
+		}
+		out[i] = v
+	}
+	return httpx.JSON(w, http.StatusOK, object{"events": out, "links": object{"self": httpx.SelfURL(r), "previous": nil, "next": nil}})
 }

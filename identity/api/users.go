@@ -2,9 +2,13 @@ package api
 
 import (
 	"net/http"
+	"strings"
+	"time"
 
 	"nubo/identity"
 	"nubo/internal/auth"
+	"nubo/internal/db"
+	"nubo/internal/fault"
 	"nubo/internal/httpx"
 )
 
@@ -21,21 +25,26 @@ type userIn struct {
 
 var userKeys = []string{"name", "description", "email", "enabled", "domain_id", "default_project_id", "password", "options", "password_expires_at"}
 
-func (in *userIn) apply(u *identity.User, extra map[string]any) (password string) {
+func (in *userIn) apply(u *identity.User, extra map[string]any) {
 	set(&u.Name, in.Name)
 	set(&u.Description, in.Description)
 	set(&u.Email, in.Email)
 	set(&u.Enabled, in.Enabled)
 	set(&u.DefaultProjectID, in.DefaultProjectID)
-	set(&u.Options, in.Options)
+	if in.Options != nil {
+		u.Options = identity.MergeOptions(u.Options, *in.Options)
+	}
 	u.Extra = merged(u.Extra, extra)
-	set(&password, in.Password)
-	return password
+}
+
+func (in *userIn) password() (p string) {
+	set(&p, in.Password)
+	return p
 }
 
 func userView(r *http.Request, u *identity.User) object {
 	v := object{
-		"id": u.ID, "name": u.Name, "domain_id": u.DomainID, "enabled": u.Enabled, "password_expires_at": nil,
+		"id": u.ID, "name": u.Name, "domain_id": u.DomainID, "enabled": u.Enabled, "password_expires_at": expiry(u.PasswordExpiresAt),
 		"options": orEmpty(u.Options), "links": self(r, "/users/"+u.ID),
 	}
 	for key, value := range map[string]string{"default_project_id": u.DefaultProjectID, "description": u.Description, "email": u.Email} {
@@ -46,10 +55,45 @@ func userView(r *http.Request, u *identity.User) object {
 	return v.with(u.Extra)
 }
 
-var userFilters = httpx.FilterSpec{"name": httpx.Text, "domain_id": httpx.Text, "enabled": httpx.Bool}
+// expiry shows a time that may be absent.
+func expiry(at *time.Time) any {
+	if at == nil {
+		return nil
+	}
+	return at.UTC().Format("2006-01-02T15:04:05.000000")
+}
+
+var userFilters = httpx.FilterSpec{
+	"name": httpx.Text, "domain_id": httpx.Text, "enabled": httpx.Bool, "idp_id": httpx.Text, "protocol_id": httpx.Text, "unique_id": httpx.Text,
+}
 
 func (h *handler) listUsers(w http.ResponseWriter, r *http.Request) error {
-	return listTable(w, r, h.store.Users(), "users", userFilters, userView)
+	if err := h.svc.SyncDomain(r.Context(), r.URL.Query().Get("domain_id")); err != nil {
+		return err
+	}
+	fixed, err := passwordExpiry(r)
+	if err != nil {
+		return err
+	}
+	return listTable(w, r, h.store.Users(), "users", userFilters, userView, append(fixed, ownDomainOnly(r)...)...)
+}
+
+// passwordExpiry reads the filter password_expires_at=lt:2026-01-02T03:04:05Z.
+func passwordExpiry(r *http.Request) ([]db.Filter, error) {
+	var out []db.Filter
+	for _, v := range r.URL.Query()["password_expires_at"] {
+		op, text := "eq", v
+		if name, rest, ok := strings.Cut(v, ":"); ok && len(name) <= 3 {
+			op, text = name, rest
+		}
+		at, err := time.Parse(time.RFC3339, text)
+		compare, known := map[string]db.Op{"lt": db.Less, "lte": db.LessOrEqual, "gt": db.Greater, "gte": db.GreaterOrEqual, "eq": db.Equal, "neq": db.NotEqual}[op]
+		if err != nil || !known {
+			return nil, fault.Invalidf("Invalid input for field 'password_expires_at': %s is no comparison with a time", v)
+		}
+		out = append(out, db.Filter{Column: "password_expires_at", Op: compare, Values: []any{at.UTC()}})
+	}
+	return out, nil
 }
 
 func (h *handler) createUser(w http.ResponseWriter, r *http.Request) error {
@@ -60,41 +104,24 @@ func (h *handler) createUser(w http.ResponseWriter, r *http.Request) error {
 	}
 	u := &identity.User{Enabled: true, DomainID: ownDomain(auth.From(r.Context()))}
 	set(&u.DomainID, in.DomainID)
-	if err := h.svc.CreateUser(r.Context(), u, in.apply(u, extra)); err != nil {
+	in.apply(u, extra)
+	if err := h.svc.CreateUser(r.Context(), u, in.password()); err != nil {
 		return err
 	}
 	return show(w, r, http.StatusCreated, "user", u, userView)
 }
 
-func (h *handler) showUser(w http.ResponseWriter, r *http.Request) error {
-	u, err := h.store.Users().Get(r.Context(), httpx.Param(r, "user_id"))
-	if err != nil {
-		return err
-	}
-	return show(w, r, http.StatusOK, "user", u, userView)
-}
-
 func (h *handler) updateUser(w http.ResponseWriter, r *http.Request) error {
-	u, err := h.store.Users().Get(r.Context(), httpx.Param(r, "user_id"))
-	if err != nil {
-		return err
-	}
 	var in userIn
 	extra, err := body(r, "user", &in, userKeys...)
 	if err != nil {
 		return err
 	}
-	if err := h.svc.UpdateUser(r.Context(), u, in.apply(u, extra)); err != nil {
+	u, err := h.svc.UpdateUser(r.Context(), httpx.Param(r, "user_id"), in.password(), false, func(u *identity.User) { in.apply(u, extra) })
+	if err != nil {
 		return err
 	}
 	return show(w, r, http.StatusOK, "user", u, userView)
-}
-
-func (h *handler) deleteUser(w http.ResponseWriter, r *http.Request) error {
-	if err := h.svc.DeleteUser(r.Context(), httpx.Param(r, "user_id")); err != nil {
-		return err
-	}
-	return httpx.NoContent(w, http.StatusNoContent)
 }
 
 func (h *handler) changePassword(w http.ResponseWriter, r *http.Request) error {
@@ -107,17 +134,18 @@ func (h *handler) changePassword(w http.ResponseWriter, r *http.Request) error {
 	if err := httpx.Decode(r, &in); err != nil {
 		return err
 	}
-	if err := h.svc.ChangePassword(r.Context(), httpx.Param(r, "user_id"), in.User.Original, in.User.Password); err != nil {
-		return err
-	}
-	return httpx.NoContent(w, http.StatusNoContent)
+	return done(w, h.svc.ChangePassword(r.Context(), httpx.Param(r, "user_id"), in.User.Original, in.User.Password))
 }
 
 func (h *handler) userProjects(w http.ResponseWriter, r *http.Request) error {
 	if _, err := h.store.Users().Get(r.Context(), httpx.Param(r, "user_id")); err != nil {
 		return err
 	}
-	items, err := h.store.ProjectsOf(r.Context(), httpx.Param(r, "user_id"), false)
+	actors, err := h.svc.Actors(r.Context(), httpx.Param(r, "user_id"))
+	if err != nil {
+		return err
+	}
+	items, err := h.store.ProjectsOf(r.Context(), actors, false)
 	if err != nil {
 		return err
 	}
@@ -128,7 +156,7 @@ func (h *handler) userGroups(w http.ResponseWriter, r *http.Request) error {
 	if _, err := h.store.Users().Get(r.Context(), httpx.Param(r, "user_id")); err != nil {
 		return err
 	}
-	filters, err := httpx.ParseFilters(r, httpx.FilterSpec{"name": httpx.Text})
+	filters, err := compared(r, httpx.FilterSpec{"name": httpx.Text})
 	if err != nil {
 		return err
 	}

@@ -73,6 +73,11 @@ func Open(keys []Key, token string) ([]byte, time.Time, error) {
 	if len(token) > maxLen {
 		return nil, time.Time{}, ErrInvalid
 	}
+	return OpenLong(keys, token)
+}
+
+// OpenLong is Open for what was sealed to be stored: it may be of any length.
+func OpenLong(keys []Key, token string) ([]byte, time.Time, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(token, "="))
 	if err != nil || len(raw) < headerLen+aes.BlockSize+sha256.Size || raw[0] != version {
 		return nil, time.Time{}, ErrInvalid

@@ -11,17 +11,17 @@ import (
 )
 
 // ProjectsOf implements identity.Store: the projects, or domains, on which
-// the user or one of his groups has a role, directly or inherited.
-func (s *Store) ProjectsOf(ctx context.Context, userID string, domains bool) ([]identity.Project, error) {
+// one of the actors has a role, directly or inherited.
+func (s *Store) ProjectsOf(ctx context.Context, actors []string, domains bool) ([]identity.Project, error) {
 	list := []identity.Project{}
-	actors := "(a.actor_id = ? OR a.actor_id IN (SELECT group_id FROM memberships WHERE user_id = ?))"
 	q := s.db.Query(ctx).NewSelect().Model(&list).ModelTableExpr("projects AS ?TableAlias").Where("?TableAlias.is_domain = ?", domains).OrderExpr("?TableAlias.name")
 	if domains {
-		q = q.Where("EXISTS (SELECT 1 FROM assignments AS a WHERE a.target_id = ?TableAlias.id AND a.target_type = 'domain' AND NOT a.inherited AND "+actors+")", userID, userID)
+		q = q.Where("?TableAlias.id IN (SELECT target_id FROM assignments WHERE target_type = 'domain' AND NOT inherited AND actor_id IN (?))", bun.List(actors))
 	} else {
-		q = q.Where(`EXISTS (SELECT 1 FROM assignments AS a WHERE `+actors+` AND (
-			a.target_id = ?TableAlias.id AND a.target_type = 'project' AND NOT a.inherited
-			OR a.inherited AND a.target_id IN (?TableAlias.domain_id, ?TableAlias.parent_id)))`, userID, userID)
+		q = q.Where(`(?TableAlias.id IN (SELECT target_id FROM assignments WHERE target_type = 'project' AND NOT inherited AND actor_id IN (?))
+			OR ?TableAlias.parent_id IN (WITH RECURSIVE below(id) AS (
+				SELECT target_id FROM assignments WHERE inherited AND actor_id IN (?)
+				UNION SELECT p.id FROM projects AS p JOIN below AS b ON p.parent_id = b.id) SELECT id FROM below))`, bun.List(actors), bun.List(actors))
 	}
 	return list, q.Scan(ctx)
 }

@@ -2,6 +2,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/uptrace/bun"
 
-	"nubo/identity"
 	"nubo/internal/db"
 	"nubo/internal/fault"
 )
@@ -51,102 +51,6 @@ func (s *Store) Epoch(ctx context.Context) (int64, error) {
 	return n, err
 }
 
-// Projects implements identity.Store.
-func (s *Store) Projects() identity.Table[identity.Project] {
-	return &table[identity.Project]{
-		s: s, name: "projects", noun: "project", columns: []string{"id", "name", "domain_id", "parent_id", "is_domain", "enabled"},
-		id:    func(p *identity.Project) string { return p.ID },
-		taken: projectTaken, remove: s.removeProject,
-	}
-}
-
-func projectTaken(p *identity.Project) string {
-	if p.IsDomain {
-		return "Conflict occurred attempting to store domain - Duplicate entry found with name " + p.Name + "."
-	}
-	return "Conflict occurred attempting to store project - it is not permitted to have two projects with the same name in the same domain: " + p.Name + "."
-}
-
-// removeProject takes the assignments on it along, and all a domain owns.
-func (s *Store) removeProject(ctx context.Context, q bun.IDB, id string) error {
-	return each(
-		run(ctx, q, "DELETE FROM assignments WHERE target_id IN (SELECT id FROM projects WHERE domain_id = ?) AND target_type = 'project'", id),
-		run(ctx, q, "DELETE FROM assignments WHERE target_id = ? AND target_type <> 'system'", id),
-		run(ctx, q, "DELETE FROM assignments WHERE actor_id IN (SELECT id FROM users WHERE domain_id = ?)", id),
-		run(ctx, q, "DELETE FROM assignments WHERE actor_id IN (SELECT id FROM user_groups WHERE domain_id = ?)", id),
-		run(ctx, q, "DELETE FROM users WHERE domain_id = ?", id),
-		run(ctx, q, "DELETE FROM user_groups WHERE domain_id = ?", id),
-		run(ctx, q, "DELETE FROM roles WHERE domain_id = ?", id),
-		run(ctx, q, "DELETE FROM projects WHERE domain_id = ?", id),
-	)
-}
-
-// Users implements identity.Store.
-func (s *Store) Users() identity.Table[identity.User] {
-	return &table[identity.User]{
-		s: s, name: "users", noun: "user", columns: []string{"id", "name", "domain_id", "enabled", "default_project_id"},
-		id: func(u *identity.User) string { return u.ID },
-		taken: func(u *identity.User) string {
-			return "Conflict occurred attempting to store user - Duplicate entry found with name " + u.Name + " at domain ID " + u.DomainID + "."
-		},
-		remove: func(ctx context.Context, q bun.IDB, id string) error {
-			return each(run(ctx, q, "DELETE FROM assignments WHERE actor_id = ? AND actor_type = 'user'", id))
-		},
-	}
-}
-
-// Groups implements identity.Store.
-func (s *Store) Groups() identity.Table[identity.Group] {
-	return &table[identity.Group]{
-		s: s, name: "user_groups", noun: "group", columns: []string{"id", "name", "domain_id"},
-		id: func(g *identity.Group) string { return g.ID },
-		taken: func(g *identity.Group) string {
-			return "Conflict occurred attempting to store group - Duplicate entry found with name " + g.Name + " at domain ID " + g.DomainID + "."
-		},
-		remove: func(ctx context.Context, q bun.IDB, id string) error {
-			return each(run(ctx, q, "DELETE FROM assignments WHERE actor_id = ? AND actor_type = 'group'", id))
-		},
-	}
-}
-
-// Roles implements identity.Store.
-func (s *Store) Roles() identity.Table[identity.Role] {
-	return &table[identity.Role]{
-		s: s, name: "roles", noun: "role", columns: []string{"id", "name", "domain_id"},
-		id: func(r *identity.Role) string { return r.ID },
-		taken: func(r *identity.Role) string {
-			return "Conflict occurred attempting to store role - Duplicate entry found with name " + r.Name + "."
-		},
-	}
-}
-
-// Regions implements identity.Store.
-func (s *Store) Regions() identity.Table[identity.Region] {
-	return &table[identity.Region]{
-		s: s, name: "regions", noun: "region", columns: []string{"id", "parent_region_id"},
-		id: func(r *identity.Region) string { return r.ID },
-		taken: func(r *identity.Region) string {
-			return "Conflict occurred attempting to store region - Duplicate ID, " + r.ID + "."
-		},
-	}
-}
-
-// Services implements identity.Store.
-func (s *Store) Services() identity.Table[identity.Service] {
-	return &table[identity.Service]{
-		s: s, name: "services", noun: "service", columns: []string{"id", "type", "name"},
-		id: func(v *identity.Service) string { return v.ID },
-	}
-}
-
-// Endpoints implements identity.Store.
-func (s *Store) Endpoints() identity.Table[identity.Endpoint] {
-	return &table[identity.Endpoint]{
-		s: s, name: "endpoints", noun: "endpoint", columns: []string{"id", "service_id", "region_id", "interface"},
-		id: func(e *identity.Endpoint) string { return e.ID },
-	}
-}
-
 // Revoke implements identity.Store.
 func (s *Store) Revoke(ctx context.Context, auditID string, expires time.Time) error {
 	return each(run(ctx, s.db.Query(ctx), "INSERT INTO revocations (audit_id, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING", auditID, expires))
@@ -168,11 +72,28 @@ func (s *Store) PurgeRevoked(ctx context.Context, now time.Time) error {
 type table[T any] struct {
 	s       *Store
 	name    string
-	noun    string   // in texts; also what bun calls the table, after the type's name
+	noun    string   // in texts
+	alias   string   // what bun calls the table, after the type's name; the noun if empty
 	columns []string // that may be filtered and sorted by
 	id      func(*T) string
-	taken   func(*T) string                              // the words for a name that is taken
-	remove  func(context.Context, bun.IDB, string) error // what goes before the row
+	taken   func(*T) string                                            // the words for a name that is taken
+	remove  func(context.Context, bun.IDB, string) error               // what goes before the row
+	special func(*bun.SelectQuery, db.Filter) (*bun.SelectQuery, bool) // applies filters that are no column's
+}
+
+// apply narrows a query by filters.
+func (t *table[T]) apply(q *bun.SelectQuery, filters []db.Filter) (*bun.SelectQuery, error) {
+	plain := make([]db.Filter, 0, len(filters))
+	for _, f := range filters {
+		if t.special != nil {
+			var done bool
+			if q, done = t.special(q, f); done {
+				continue
+			}
+		}
+		plain = append(plain, f)
+	}
+	return db.ApplyFilters(q, plain, t.filters())
 }
 
 func (t *table[T]) from(q bun.IDB, model any) *bun.SelectQuery {
@@ -204,7 +125,7 @@ func (t *table[T]) Get(ctx context.Context, id string) (*T, error) {
 // Find implements identity.Table.
 func (t *table[T]) Find(ctx context.Context, f ...db.Filter) (*T, error) {
 	v := new(T)
-	q, err := db.ApplyFilters(t.from(t.s.db.Query(ctx), v), f, t.filters())
+	q, err := t.apply(t.from(t.s.db.Query(ctx), v), f)
 	if err != nil {
 		return nil, err
 	}
@@ -218,11 +139,11 @@ func (t *table[T]) Find(ctx context.Context, f ...db.Filter) (*T, error) {
 // List implements identity.Table.
 func (t *table[T]) List(ctx context.Context, p db.Page, f []db.Filter) ([]T, error) {
 	list := []T{}
-	q, err := db.ApplyFilters(t.from(t.s.db.Query(ctx), &list), f, t.filters())
+	q, err := t.apply(t.from(t.s.db.Query(ctx), &list), f)
 	if err != nil {
 		return nil, err
 	}
-	if q, err = p.Apply(ctx, q, t.s.db.Query(ctx), db.Keyset{Table: t.name, Alias: t.noun}); err != nil {
+	if q, err = p.Apply(ctx, q, t.s.db.Query(ctx), db.Keyset{Table: t.name, Alias: cmp.Or(t.alias, t.noun)}); err != nil {
 		return nil, err
 	}
 	return list, q.Scan(ctx)

@@ -33,6 +33,9 @@ type Context struct {
 	IsAdmin bool
 	// ServiceRoles are those of the X-Service-Token's user, if one came.
 	ServiceRoles []string
+	// AccessRules are the only requests that the token's application
+	// credential may make; none means all.
+	AccessRules []AccessRule
 
 	RequestID       string
 	GlobalRequestID string

@@ -150,5 +150,10 @@ func FromToken(token string, t *identity.Token) *Context {
 	for _, r := range t.Roles {
 		c.Roles = append(c.Roles, r.Name)
 	}
+	if t.ApplicationCredential != nil {
+		for _, r := range t.ApplicationCredential.AccessRules {
+			c.AccessRules = append(c.AccessRules, AccessRule{r.Service, r.Method, r.Path})
+		}
+	}
 	return c
 }

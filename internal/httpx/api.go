@@ -245,6 +245,9 @@ func (a *API) authenticate(rt *Route, r *http.Request) (*auth.Context, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !found.MayRequest(a.Service, r) {
+		return nil, fault.New(fault.Unauthorized, "The request you have made requires authentication.")
+	}
 	c := *found
 	c.RequestID, c.GlobalRequestID = outer.RequestID, outer.GlobalRequestID
 	c.IsAdmin = a.Policy.Check(&c, "context_is_admin", nil)

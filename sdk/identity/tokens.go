@@ -35,6 +35,23 @@ type Token struct {
 	AuditIDs  []string        `json:"audit_ids"`
 	IssuedAt  time.Time       `json:"issued_at"`
 	ExpiresAt time.Time       `json:"expires_at"`
+	// ApplicationCredential is what the token was got by, if it was.
+	ApplicationCredential *ApplicationCredential `json:"application_credential,omitempty"`
+}
+
+// ApplicationCredential is the part of one that a token shows.
+type ApplicationCredential struct {
+	ID          string       `json:"id"`
+	Name        string       `json:"name"`
+	Restricted  bool         `json:"restricted"`
+	AccessRules []AccessRule `json:"access_rules"`
+}
+
+// AccessRule is a request that an application credential may make.
+type AccessRule struct {
+	Service string `json:"service"`
+	Method  string `json:"method"`
+	Path    string `json:"path"`
 }
 
 // CatalogEntry is a service with its endpoints.
@@ -86,6 +103,7 @@ func (c Client) about(ctx context.Context, method, path, subject string, out any
 		}
 		req.Header.Set("X-Auth-Token", own)
 		req.Header.Set("X-Subject-Token", subject)
+		req.Header.Set("OpenStack-Identity-Access-Rules", "1.0") // package auth holds callers to them
 		resp, err := c.HTTP.Do(req)
 		if err != nil {
 			return err
