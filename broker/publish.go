@@ -31,7 +31,7 @@ func (b *Broker) Publish(vhost string, p Publication) (routed bool, err error) {
 	if e := p.Properties.Expiration; e != "" {
 		ttl, err := strconv.ParseUint(e, 10, 32)
 		if err != nil {
-			return false, amqp.Errorf(amqp.PreconditionFailed, "invalid expiration '%s'", e)
+			return false, amqp.Errorf(amqp.PreconditionFailed, "invalid expiration '%s': no_integer", e)
 		}
 		m.TTL, m.HasTTL = uint32(ttl), true
 	}

@@ -6,6 +6,7 @@
 package history
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -75,11 +76,12 @@ type object struct {
 // series is the history of one value: a ring a level.
 type series struct{ rings []ring }
 
+// ring holds the last n samples: those from number first on until there are so
+// many, then one in each other's place.
 type ring struct {
 	level
-	values []int64
-	last   int64 // the number of the newest sample: its time in steps
-	begun  int64 // the number of the oldest
+	values      []int64
+	first, last int64 // the numbers of the first sample ever and the newest: their times in steps
 }
 
 // New makes an empty Set.
@@ -133,40 +135,62 @@ func (r Recorder) Object(k Key) (add func(metric string, value int64)) {
 func newSeries(levels []level) *series {
 	x := &series{rings: make([]ring, len(levels))}
 	for i, l := range levels {
-		x.rings[i] = ring{level: l, values: make([]int64, l.n)}
+		x.rings[i].level = l
 	}
 	return x
 }
 
 // put adds a sample, and the ones missed since the last, which were as the last.
 func (r *ring) put(now, value int64) {
-	at := now / r.step
-	if r.last == 0 {
-		r.last, r.begun = at-1, at
+	number := now / r.step
+	if len(r.values) == 0 {
+		r.first, r.last = number, number-1
 	}
-	before := r.values[r.last%int64(r.n)]
-	for missed := max(r.last+1, at-int64(r.n)+1); missed < at; missed++ {
-		r.values[missed%int64(r.n)] = before
+	number = max(number, r.last) // the clock may have been set back
+	before := r.at(r.last)
+	for missed := r.last + 1; missed < number && missed-r.last <= int64(r.n); missed++ {
+		r.store(missed, before)
 	}
-	r.values[at%int64(r.n)] = value
-	r.last = max(r.last, at)
-	r.begun = max(r.begun, r.last-int64(r.n)+1)
+	if gap := number - r.last; gap > int64(r.n) { // all of them were before
+		r.first, r.values = number-int64(r.n), slices.Repeat([]int64{before}, r.n)
+	}
+	r.store(number, value)
+	r.last = max(r.last, number)
 }
 
-// at is the value at a number: zero before the first, the last after it.
-func (r *ring) at(i int64) int64 {
-	if i < r.begun {
+// store sets the sample of a number that is in the ring, or next.
+func (r *ring) store(number, value int64) {
+	if i := number - r.first; i == int64(len(r.values)) && i < int64(r.n) {
+		r.values = append(r.values, value)
+		return
+	}
+	r.values[(number-r.first)%int64(r.n)] = value
+}
+
+// at is the value at a number: zero before the oldest, the last after it.
+func (r *ring) at(number int64) int64 {
+	number = min(number, r.last)
+	if len(r.values) == 0 || number < r.first || number <= r.last-int64(r.n) {
 		return 0
 	}
-	return r.values[min(i, r.last)%int64(r.n)]
+	return r.values[(number-r.first)%int64(r.n)]
 }
 
-// Object gives access to the history of an object while f runs.
-func (s *Set) Object(k Key, f func(View)) {
+// Objects gives access to the history of objects, added up, while f runs.
+func (s *Set) Objects(keys []Key, f func(View)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f(View{s, s.objects[k]})
+	v := View{s: s}
+	for _, k := range keys {
+		if o := s.objects[k]; o != nil {
+			v.objects = append(v.objects, o)
+		}
+	}
+	f(v)
 }
+
+// Object is Objects of one.
+func (s *Set) Object(k Key, f func(View)) { s.Objects([]Key{k}, f) }
 
 // Reset forgets all.
 func (s *Set) Reset() {
@@ -175,41 +199,37 @@ func (s *Set) Reset() {
 	clear(s.objects)
 }
 
-// View is the history of an object. It may be used only inside Object.
+// View is the history of objects. It may be used only inside Objects.
 type View struct {
-	s *Set
-	o *object
-}
-
-func (v View) series(metric string) *series {
-	if v.o == nil {
-		return nil
-	}
-	return v.o.series[metric]
+	s       *Set
+	objects []*object
 }
 
 // Rate is how much a value grew a second, between the last two samples.
 func (v View) Rate(metric string) float64 {
-	x := v.series(metric)
-	if x == nil {
-		return 0
+	var rate float64
+	for _, o := range v.objects {
+		if x := o.series[metric]; x != nil {
+			r := &x.rings[0]
+			rate += float64(r.at(r.last)-r.at(r.last-1)) / float64(r.step)
+		}
 	}
-	r := &x.rings[0]
-	return float64(r.at(r.last)-r.at(r.last-1)) / float64(r.step)
+	return rate
 }
 
 // Samples are those of the last age, so far apart, newest first.
 func (v View) Samples(metric string, age, incr time.Duration) []Sample {
 	step := max(int64(incr/time.Second), 1)
 	n := int64(age/time.Second)/step + 1
-	x := v.series(metric)
 	newest := v.s.now / step * step
 	list := make([]Sample, 0, n)
 	for i := range n {
 		at := newest - i*step
 		sample := Sample{Time: time.Unix(at, 0)}
-		if x != nil {
-			sample.Value = x.value(at, int64(age/time.Second))
+		for _, o := range v.objects {
+			if x := o.series[metric]; x != nil {
+				sample.Value += x.value(at, int64(age/time.Second))
+			}
 		}
 		list = append(list, sample)
 	}

@@ -73,3 +73,26 @@ func TestLongHistory(t *testing.T) {
 		}
 	})
 }
+
+// TestGaps misses many rounds, and has the clock set back.
+func TestGaps(t *testing.T) {
+	t.Parallel()
+	s := history.New()
+	k := history.Key{Kind: history.Queue, Name: "q"}
+	start := time.Unix(1_000_000, 0)
+	for _, at := range []time.Duration{0, 5 * time.Second, time.Hour, time.Hour + 2*time.Second, 30 * time.Minute, 2 * time.Hour} {
+		s.Record(start.Add(at), func(r history.Recorder) { r.Object(k)("n", int64(at/time.Second)+1) })
+	}
+	s.Object(k, func(v history.View) {
+		testx.Equal(t, values(v, "n", 10*time.Second, 5*time.Second), []int64{7201, 1801, 1801})
+	})
+	other := history.Key{Kind: history.Queue, Name: "other"}
+	s.Record(start.Add(3*time.Hour), func(r history.Recorder) {
+		r.Object(k)("n", 10)
+		r.Object(other)("n", 5)
+	})
+	s.Objects([]history.Key{k, other}, func(v history.View) {
+		testx.Equal(t, values(v, "n", 0, 5*time.Second), []int64{15})
+		testx.Equal(t, v.Rate("none"), 0.0)
+	})
+}

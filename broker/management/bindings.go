@@ -209,11 +209,7 @@ func (c *call) bind(v *vhost.VHost, key string, args amqp.Table,
 	if c.args["kind"] == "e" {
 		return orNil(toExchange(destination, source, key, args))
 	}
-	s, _, ok := v.QueueStats(destination)
-	if !ok {
-		return v.NoQueue(destination)
-	}
-	q, err := v.Queue(destination, s.Owner)
+	q, err := v.Queue(destination, nil)
 	if err != nil {
 		return err
 	}

@@ -55,11 +55,15 @@ func getMessages(c *call) error {
 	if errors.Is(err, errNotFound) {
 		return &failure{http.StatusNotFound, "not_found", fmt.Sprintf("NOT_FOUND - no queue '%s' in vhost '%s'", c.args["queue"], c.args["vhost"])}
 	}
+	var bad *amqp.Error
+	if errors.As(err, &bad) && bad.Code == amqp.ResourceLocked {
+		return badRequest(coded(bad))
+	}
 	if err != nil {
 		return err
 	}
 	if q.Initial.Type == queue.Stream {
-		return badRequest("540 NOT_IMPLEMENTED - basic.get not supported by stream queues " + fmt.Sprintf("queue '%s' in vhost '%s'", q.Name, q.VHost))
+		return badRequest("540 basic.get" + noStreams(q))
 	}
 	list := []object{}
 	var taken []queue.Entry
@@ -210,13 +214,16 @@ func publish(c *call) error {
 	routed, err := c.b.Publish(v.Name, p)
 	var bad *amqp.Error
 	if errors.As(err, &bad) && bad.Code != amqp.InternalError {
-		return badRequest(fmt.Sprintf("%d %s", bad.Code, bad.ReplyText()))
+		return badRequest(coded(bad))
 	}
 	if err != nil {
 		return err
 	}
 	return c.ok(object{"routed": routed})
 }
+
+// coded is an error with its code.
+func coded(err *amqp.Error) string { return fmt.Sprintf("%d %s", err.Code, err.ReplyText()) }
 
 // mayPublish checks the caller's permissions, and whom it says it is.
 func (c *call) mayPublish(vhost string, p *broker.Publication) error {

@@ -52,16 +52,18 @@ func (c *call) totals(o object, r ranges) {
 	s := c.b.Snapshot()
 	objects := struct{ connections, channels, consumers, exchanges, queues int }{}
 	var sum broker.Total
+	var of []history.Key
 	all := isMonitor(c.user)
 	for i := range s.VHosts {
 		v := &s.VHosts[i]
 		if !c.sees(v.Name) {
 			continue
 		}
-		of := s.Of(v)
-		sum.Ready += of.Ready
-		sum.Unacked += of.Unacked
-		sum.Add(of.Counters)
+		t := s.Of(v)
+		sum.Ready += t.Ready
+		sum.Unacked += t.Unacked
+		sum.Add(t.Counters)
+		of = append(of, history.Key{Kind: history.VHost, VHost: v.Name})
 		objects.exchanges += len(v.Exchanges)
 		objects.queues += len(v.Queues)
 		for j := range v.Queues {
@@ -75,7 +77,7 @@ func (c *call) totals(o object, r ranges) {
 		}
 	}
 	if all {
-		sum = s.Total()
+		sum, of = s.Total(), []history.Key{{Kind: history.Cluster}}
 	}
 	counts := object{
 		"connections": objects.connections, "channels": objects.channels, "exchanges": objects.exchanges, "queues": objects.queues,
@@ -84,7 +86,7 @@ func (c *call) totals(o object, r ranges) {
 		counts["consumers"] = objects.consumers
 	}
 	o["object_totals"] = counts
-	c.past(history.Key{Kind: history.Cluster}, func(v history.View) {
+	c.b.History().Objects(of, func(v history.View) {
 		lengths := object{}
 		rated(lengths, v, r.lengths, broker.LengthMetrics(sum.Ready, sum.Unacked))
 		o["queue_totals"], o["message_stats"] = lengths, object{}

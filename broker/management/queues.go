@@ -252,7 +252,7 @@ func deleteQueue(c *call) error {
 	}
 	query := c.URL.Query()
 	cond := queue.Condition{IfUnused: query.Get("if-unused") == "true", IfEmpty: query.Get("if-empty") == "true"}
-	if _, err := v.DeleteQueue(q.Name, cond, q.Owner); err != nil {
+	if _, err := v.DeleteQueue(q.Name, cond, nil); err != nil {
 		return err
 	}
 	return c.done(false)
@@ -271,7 +271,7 @@ func (c *call) queue(a user.Access) (*vhost.VHost, *queue.Queue, error) {
 	if err := c.allow(a, v.Name, s.Name); err != nil {
 		return nil, nil, err
 	}
-	q, bad := v.Queue(s.Name, s.Owner)
+	q, bad := v.Queue(s.Name, nil) // one that belongs to a connection is refused
 	if bad != nil {
 		return nil, nil, bad
 	}
@@ -283,8 +283,16 @@ func purgeQueue(c *call) error {
 	if err != nil {
 		return err
 	}
+	if q.Initial.Type == queue.Stream {
+		return badRequest("queue.purge" + noStreams(q))
+	}
 	q.Purge()
 	return c.done(false)
+}
+
+// noStreams says that streams cannot do something.
+func noStreams(q *queue.Queue) string {
+	return " not supported by stream queues queue '" + q.Name + "' in vhost '" + q.VHost + "'"
 }
 
 func queueAction(c *call) error {

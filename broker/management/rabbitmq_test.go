@@ -95,7 +95,25 @@ func peers(t *testing.T) (ours, theirs *peer) {
 
 func TestRabbitMQ(t *testing.T) {
 	ours, theirs := peers(t)
-	t.Run("answers", func(t *testing.T) { compareAnswers(ours, theirs) })
+	t.Run("answers", func(t *testing.T) { compareAnswers(ours, theirs, steps) })
+	t.Run("queues of connections", func(t *testing.T) {
+		for _, p := range []*peer{ours, theirs} {
+			conn, err := p.dial()
+			testx.NoErr(t, err)
+			defer conn.Close()
+			ch, err := conn.Channel()
+			testx.NoErr(t, err)
+			for q, own := range map[string]bool{"own": true, "used": false} {
+				_, err = ch.QueueDeclare(q, false, false, own, false, nil)
+				testx.NoErr(t, err)
+				_, err = ch.Consume(q, "tag-"+q, false, false, false, false, nil)
+				testx.NoErr(t, err)
+			}
+			_, err = ch.QueueDeclare("stream", true, false, false, false, rabbit.Table{"x-queue-type": "stream"})
+			testx.NoErr(t, err)
+		}
+		compareAnswers(ours, theirs, lockedSteps)
+	})
 	t.Run("definitions", func(t *testing.T) { compareDefinitions(t, ours, theirs) })
 	t.Run("fields", func(t *testing.T) { compareFields(t, ours, theirs) })
 }
@@ -483,6 +501,24 @@ var steps = []step{
 	{"DELETE", "users/u2", "", ""},
 }
 
+// lockedSteps are played while a connection has the queues own and used.
+var lockedSteps = []step{
+	{"PUT", "queues/%2F/own", `{}`, ""},
+	{"PUT", "queues/%2F/own", `{"durable":true}`, ""},
+	{"DELETE", "queues/%2F/own/contents", "", ""},
+	{"POST", "queues/%2F/own/get", `{"count":1,"ackmode":"ack_requeue_true","encoding":"auto"}`, ""},
+	{"POST", "bindings/%2F/e/amq.direct/q/own", `{}`, ""},
+	{"DELETE", "queues/%2F/own", "", ""},
+	{"DELETE", "queues/%2F/used?if-unused=true", "", ""},
+	{"POST", "exchanges/%2F/amq.default/publish", `{"properties":{},"routing_key":"own","payload":"x","payload_encoding":"string"}`, ""},
+	{"POST", "exchanges/%2F/amq.rabbitmq.trace/publish", `{"properties":{},"routing_key":"own","payload":"x","payload_encoding":"string"}`, ""},
+	{"POST", "exchanges/%2F/amq.default/publish", `{"properties":{"expiration":"x"},"routing_key":"own","payload":"x","payload_encoding":"string"}`, ""},
+	{"POST", "queues/%2F/stream/get", `{"count":1,"ackmode":"ack_requeue_true","encoding":"auto"}`, ""},
+	{"DELETE", "queues/%2F/stream/contents", "", ""},
+	{"DELETE", "queues/%2F/stream", "", ""},
+	{"DELETE", "queues/%2F/used", "", ""},
+}
+
 // normal is an answer's body in a form that can be compared: keys sorted, the
 // node's name taken out, < and > as they are.
 func normal(node, body string) string {
@@ -501,7 +537,7 @@ func normal(node, body string) string {
 }
 
 // compareAnswers plays the steps on both.
-func compareAnswers(ours, theirs *peer) {
+func compareAnswers(ours, theirs *peer, steps []step) {
 	t := ours.t
 	names := map[*peer]string{}
 	for _, p := range []*peer{ours, theirs} {
