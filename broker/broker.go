@@ -187,7 +187,8 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
-// serverProperties is what connection.start says.
+// serverProperties is what connection.start says. Clients choose what they do
+// by product and version: they are those of the RabbitMQ it behaves as.
 func serverProperties() amqp.Table {
 	capabilities := amqp.Table{}
 	for _, name := range []string{
@@ -197,7 +198,7 @@ func serverProperties() amqp.Table {
 		capabilities[name] = true
 	}
 	return amqp.Table{
-		"product": "nubo", "version": version, "platform": "Go", "capabilities": capabilities,
+		"product": "RabbitMQ", "version": compatible, "platform": "nubo " + version, "capabilities": capabilities,
 		"copyright": "The nubo authors", "information": "Licensed under the Apache License 2.0",
 		"cluster_name": "nubo",
 	}

@@ -50,6 +50,10 @@ type channel struct {
 	idle                         time.Time
 	// timedOut is set by the ticker when a delivery is too old.
 	timedOut *amqp.Error
+	// cancelled are consumers that are yet to be told, while the channel
+	// deletes their queue: the answer to that goes first.
+	deleting  bool
+	cancelled []string
 }
 
 func newChannel(c *Conn, id uint16) *channel {

@@ -12,6 +12,7 @@ package conn
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -134,6 +135,9 @@ func (c *Conn) Serve() {
 	c.nc.SetWriteDeadline(time.Now().Add(lingerTime))
 	c.out.close()
 	<-written
+	if err == nil {
+		c.drain()
+	}
 	c.nc.Close()
 	if err != nil {
 		c.env.Log.Info("connection lost", "connection", c.Info().Name, "error", err)
@@ -142,6 +146,18 @@ func (c *Conn) Serve() {
 
 // lingerTime is how long the last bytes may take when a connection ends.
 const lingerTime = 2 * time.Second
+
+// drain takes what a client still sends that has said goodbye, until it hangs
+// up: a close while that is on its way would reset the connection, and the
+// client might not read our last words.
+func (c *Conn) drain() {
+	if half, ok := c.nc.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+		return
+	}
+	if c.nc.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		_, _ = io.Copy(io.Discard, c.nc) // it ends with the client or in time
+	}
+}
 
 // Close asks the client to close, with a reply code and text; a client that
 // does not answer in time is cut off.

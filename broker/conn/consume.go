@@ -87,7 +87,11 @@ func (k *consumer) Cancelled(*queue.Queue) {
 		return // consume will find out
 	}
 	delete(ch.consumers, k.Tag)
-	if ch.c.caps.cancelNotify {
+	switch {
+	case !ch.c.caps.cancelNotify:
+	case ch.deleting:
+		ch.cancelled = append(ch.cancelled, k.Tag)
+	default:
 		ch.c.send(ch.id, &amqp.BasicCancel{ConsumerTag: k.Tag, NoWait: true})
 	}
 }

@@ -242,10 +242,18 @@ func (ch *channel) queueDelete(m *amqp.QueueDelete) *amqp.Error {
 	if err := ch.allow(user.Configure, "queue", name); err != nil {
 		return err
 	}
+	ch.mu.Lock()
+	ch.deleting = true
+	ch.mu.Unlock()
 	n, err := ch.c.vh.DeleteQueue(name, queue.Condition{IfUnused: m.IfUnused, IfEmpty: m.IfEmpty}, ch.c)
-	if err != nil {
-		return err
+	if err == nil {
+		ch.reply(m.NoWait, &amqp.QueueDeleteOk{MessageCount: uint32(n)})
 	}
-	ch.reply(m.NoWait, &amqp.QueueDeleteOk{MessageCount: uint32(n)})
-	return nil
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	for _, tag := range ch.cancelled {
+		ch.c.send(ch.id, &amqp.BasicCancel{ConsumerTag: tag, NoWait: true})
+	}
+	ch.deleting, ch.cancelled = false, nil
+	return err
 }
