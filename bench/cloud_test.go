@@ -105,7 +105,7 @@ func boot(b *testing.B) *cloud {
 func freeOffset(b *testing.B) int {
 	for offset := 11000; offset < 19000; offset += 137 {
 		free := true
-		for _, port := range []int{5000, 9292, 8774, 8778, 9696, 8776, 5672} {
+		for _, port := range []int{5000, 9292, 8774, 8778, 9696, 8776, 5672, 15672, 15692, 9999} {
 			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+offset))
 			if err != nil {
 				free = false
