@@ -17,6 +17,9 @@ type Member struct {
 	UpdatedAt time.Time
 }
 
+// maxMembers is how many projects an image can be shared with.
+const maxMembers = 128
+
 // Members lists whom an image is shared with: its owner sees all, a member
 // himself.
 func (s *Images) Members(ctx context.Context, imageID string) ([]Member, error) {
@@ -71,6 +74,13 @@ func (s *Images) Share(ctx context.Context, imageID, memberID string) (*Member, 
 		}
 		if i.Visibility != VisibilityShared {
 			return fault.Forbiddenf("Only shared images have members.")
+		}
+		have, err := s.store.Members(ctx, imageID)
+		if err != nil {
+			return err
+		}
+		if len(have) >= maxMembers {
+			return fault.New(fault.TooLarge, "The limit has been exceeded on the number of allowed image members for this image. Attempted: %d, Maximum: %d", len(have)+1, maxMembers)
 		}
 		return s.store.SaveMember(ctx, m, true)
 	})

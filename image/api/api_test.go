@@ -356,6 +356,7 @@ func TestList(t *testing.T) {
 		admin := c.as("admin")
 		admin.create(`{"name":"public","visibility":"public",` + raw + `}`)
 		admin.create(`{"name":"admins"}`)
+		c.as("other").create(`{"name":"others"}`)
 		c.create(`{"name":"mine","tags":["x","y"],"os_distro":"debian","min_ram":512}`)
 		c.create(`{"name":"private","visibility":"private","tags":["x"]}`)
 		c.create(`{"name":"hidden","os_hidden":true}`)
@@ -380,6 +381,8 @@ func TestList(t *testing.T) {
 			"visibility=private":                           {"private"},
 			"visibility=community":                         {"community"},
 			"visibility=shared&member_status=pending":      {"shared", "mine"},
+			"visibility=all&sort=name":                     all,
+			"visibility=all&member_status=all&sort=name":   {"community", "mine", "private", "public", "shared"},
 			"tag=x&sort=name":                              {"mine", "private"},
 			"tag=x&tag=y":                                  {"mine"},
 			"os_distro=debian":                             {"mine"},
@@ -444,6 +447,10 @@ func TestSharing(t *testing.T) {
 			t.Errorf("an accepted image is not listed")
 		}
 		c.want(404, "GET", path+"/members/p5", "")
+		for n := range 127 {
+			c.want(200, "POST", path+"/members", fmt.Sprintf(`{"member":"m%d"}`, n))
+		}
+		c.want(413, "POST", path+"/members", `{"member":"one too many"}`, "Attempted: 129, Maximum: 128")
 		c.want(204, "DELETE", path+"/members/p4", "")
 		other.want(404, "GET", path, "")
 		c.want(200, "PATCH", path, `[{"op":"replace","path":"/visibility","value":"private"}]`)

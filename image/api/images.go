@@ -128,7 +128,10 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	items, err := h.svc.List(r.Context(), q)
+	var items []image.Image
+	if h.mayAskFor(r, q.Properties) {
+		items, err = h.svc.List(r.Context(), q)
+	}
 	if err != nil {
 		return httpx.MarkerError(err, q.Page.Marker)
 	}
@@ -141,6 +144,17 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) error {
 		answer["next"] = pageLink(r.URL, items[len(items)-1].ID)
 	}
 	return httpx.JSON(w, http.StatusOK, answer)
+}
+
+// mayAskFor reports whether the caller may know the properties that a list is
+// to be narrowed by; if not, no image has them.
+func (h *handler) mayAskFor(r *http.Request, properties map[string]string) bool {
+	for name := range properties {
+		if !h.svc.Protections.Allows(auth.From(r.Context()), image.PropertyRead, name) {
+			return false
+		}
+	}
+	return true
 }
 
 // pageLink is the list's own address with another marker.

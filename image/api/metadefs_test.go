@@ -195,6 +195,9 @@ delete = @
 		if a := c.want(200, "GET", "/v2/images", ""); strings.Contains(string(a.body), `"secret"`) {
 			t.Fatalf("a list shows %s", a.body)
 		}
+		for token, n := range map[string]int{"admin": 1, "member": 0} {
+			testx.Equal(t, len(c.as(token).want(200, "GET", "/v2/images?secret=s", "").json["images"].([]any)), n)
+		}
 		patch := func(op, key string) string { return `[{"op":"` + op + `","path":"/` + key + `","value":"new"}]` }
 		c.want(403, "PATCH", path, patch("replace", "billing_code"), "is protected")
 		c.want(403, "PATCH", path, patch("add", "billing_more"), "is protected")

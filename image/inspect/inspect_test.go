@@ -38,10 +38,14 @@ func image(t testing.TB, args ...string) []byte {
 	return b
 }
 
+// read examines bytes as a stream and as a file, which has to be the same.
 func read(t testing.TB, b []byte) Result {
 	t.Helper()
 	r, err := Read(bytes.NewReader(b))
 	testx.NoErr(t, err)
+	f, err := File(bytes.NewReader(b))
+	testx.NoErr(t, err)
+	testx.Equal(t, f, r)
 	return r
 }
 

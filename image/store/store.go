@@ -117,15 +117,16 @@ func listed(ctx context.Context, q *bun.SelectQuery, in image.Query) *bun.Select
 		return q.Apply(seen(ctx))
 	}
 	q = q.Where("images.status <> ?", image.StatusPendingDelete)
+	kinds := []string{image.VisibilityPublic}
 	if in.Visibility == image.VisibilityCommunity || in.Visibility == "all" {
-		return q.Apply(seen(ctx))
+		kinds = append(kinds, image.VisibilityCommunity)
 	}
 	status := in.MemberStatus
 	if status == "" {
 		status = "accepted"
 	}
-	return q.Where("(owner = ? AND owner <> '' OR visibility = ? OR visibility = ? AND EXISTS (SELECT 1 FROM members AS m WHERE m.image_id = images.id AND m.member_id = ? AND (m.status = ? OR ? = 'all')))",
-		c.ProjectID, image.VisibilityPublic, image.VisibilityShared, c.ProjectID, status, status)
+	return q.Where("(owner = ? AND owner <> '' OR visibility IN (?) OR visibility = ? AND EXISTS (SELECT 1 FROM members AS m WHERE m.image_id = images.id AND m.member_id = ? AND (m.status = ? OR ? = 'all')))",
+		c.ProjectID, bun.List(kinds), image.VisibilityShared, c.ProjectID, status, status)
 }
 
 // saveLabels writes tags and properties beside the image's own, for lists to

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"nubo/sdk/rest"
@@ -46,7 +47,8 @@ type Image struct {
 	CreatedAt       time.Time `json:"created_at"`
 	UpdatedAt       time.Time `json:"updated_at"`
 
-	// Properties are all further attributes: hw_disk_bus, os_distro …
+	// Properties are all further attributes but the service's own notes:
+	// hw_disk_bus, os_distro …
 	Properties map[string]string `json:"-"`
 }
 
@@ -75,7 +77,7 @@ func (i *Image) UnmarshalJSON(b []byte) error {
 	i.Properties = map[string]string{}
 	for name, raw := range all {
 		var s string
-		if !notProperties[name] && json.Unmarshal(raw, &s) == nil {
+		if !notProperties[name] && !strings.HasPrefix(name, "os_glance_") && json.Unmarshal(raw, &s) == nil {
 			i.Properties[name] = s
 		}
 	}
