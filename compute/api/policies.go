@@ -7,7 +7,6 @@ const (
 	admin         = "rule:context_is_admin"
 	member        = "rule:project_member_or_admin"
 	reader        = "rule:project_reader_or_admin"
-	memberOnly    = "rule:project_member_api"
 	anyone        = "@"
 	keyOwnerRule  = "(rule:context_is_admin) or user_id:%(user_id)s"
 	serviceOrRoot = "rule:service_api or rule:context_is_admin"
@@ -24,8 +23,8 @@ var checks = map[string]string{
 	"servers:detail": reader, "servers:detail:get_all_tenants": admin, "servers:allow_all_filters": admin,
 	"servers:show": reader, "servers:show:flavor-extra-specs": reader,
 	"servers:show:host_status": admin,
-	"servers:create":           memberOnly, "servers:create:forced_host": admin, "servers:create:zero_disk_flavor": admin,
-	"servers:create:attach_volume": memberOnly, "servers:create:attach_network": memberOnly,
+	"servers:create":           member, "servers:create:forced_host": admin, "servers:create:zero_disk_flavor": admin,
+	"servers:create:attach_volume": member, "servers:create:attach_network": member,
 	"servers:update": member, "servers:delete": member,
 	"servers:start": member, "servers:stop": member, "servers:reboot": member,
 	"os-extended-server-attributes": admin, "os-console-output": member,
@@ -63,10 +62,10 @@ var checks = map[string]string{
 	"os-hypervisors:list": admin, "os-hypervisors:list-detail": admin, "os-hypervisors:show": admin, "os-hypervisors:statistics": admin,
 
 	"os-server-groups:index": reader, "os-server-groups:index:all_projects": admin, "os-server-groups:show": reader,
-	"os-server-groups:create": memberOnly, "os-server-groups:delete": member,
+	"os-server-groups:create": member, "os-server-groups:delete": member,
 
 	"limits": anyone, "limits:other_project": admin,
-	"os-quota-sets:show": reader, "os-quota-sets:defaults": anyone, "os-quota-sets:detail": admin,
+	"os-quota-sets:show": reader, "os-quota-sets:defaults": anyone, "os-quota-sets:detail": reader,
 	"os-quota-sets:update": admin, "os-quota-sets:delete": admin,
 	"os-simple-tenant-usage:list": admin, "os-simple-tenant-usage:show": reader,
 }

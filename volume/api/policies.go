@@ -45,12 +45,12 @@ var checks = map[string]string{
 	"volume_extension:quotas:show": reader, "volume_extension:quotas:update": admin, "volume_extension:quotas:delete": admin,
 	"limits_extension:used_limits": reader, "volume:availability_zone_list": anyone, "volume_extension:extensions": anyone,
 	"volume_extension:services:index": admin, "volume_extension:services:update": admin,
-	"scheduler_extension:scheduler_stats:get_pools": admin, "volume_extension:qos_specs_manager:get_all": admin,
+	"scheduler_extension:scheduler_stats:get_pools": admin, "volume_extension:qos_specs_manage:get_all": admin,
 }
 
-// Rules are volume's policy rules with their defaults.
+// Rules are volume's policy rules with their defaults. As the original's they
+// ask for no scope.
 func Rules() []policy.Rule {
-	project := []string{"project"}
 	rules := []policy.Rule{
 		{Name: "context_is_admin", Check: "role:admin", Description: "Who counts as an administrator."},
 		{Name: "admin_api", Check: "rule:context_is_admin", Description: "What only administrators may ask for."},
@@ -62,7 +62,7 @@ func Rules() []policy.Rule {
 	}
 	operations := operationsByRule()
 	for name, check := range checks {
-		rules = append(rules, policy.Rule{Name: name, Check: check, Scopes: project, Operations: operations[name]})
+		rules = append(rules, policy.Rule{Name: name, Check: check, Operations: operations[name]})
 	}
 	return rules
 }

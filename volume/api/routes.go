@@ -115,6 +115,6 @@ func (h *handler) otherRoutes() []httpx.Route {
 		httpx.GET("/backups", "backup:get_all", empty("backups")),
 		httpx.GET("/backups/detail", "backup:get_all", empty("backups")),
 		httpx.GET("/backups/{backup_id}", "backup:get", absent("Backup", "backup_id")),
-		httpx.GET("/qos-specs", "volume_extension:qos_specs_manager:get_all", empty("qos_specs")),
+		httpx.GET("/qos-specs", "volume_extension:qos_specs_manage:get_all", empty("qos_specs")),
 	}
 }
