@@ -88,11 +88,14 @@ func (s *Identity) newHash(ctx context.Context, password string, random bool) (s
 func (s *Identity) setPassword(u *User, hash string, self bool) {
 	now := s.clock.Now()
 	u.PasswordHash, u.PasswordSetAt, u.PasswordSelfService, u.PasswordExpiresAt = hash, now, self, nil
+	if u.random {
+		return // nobody would be there to change it
+	}
 	if days := s.rules.PasswordExpiresDays; days > 0 {
 		at := now.AddDate(0, 0, days)
 		u.PasswordExpiresAt = &at
 	}
-	if s.rules.ChangePasswordUponFirstUse && !self && !u.random && !u.option(ignoreFirstUse) {
+	if s.rules.ChangePasswordUponFirstUse && !self && !u.option(ignoreFirstUse) {
 		u.PasswordExpiresAt = &now
 	}
 }
