@@ -18,7 +18,7 @@ func exchangeName(s string) string {
 }
 
 func (c *call) exchangeObject(v string, x *vhost.ExchangeStats, r ranges) object {
-	by := "guest"
+	by := "unknown" // it is not kept
 	if x.Name == "" || isReserved(x.Name) {
 		by = internal
 	}

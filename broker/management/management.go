@@ -46,12 +46,14 @@ func New(b *broker.Broker, opts Options) http.Handler {
 	for _, r := range routes {
 		s.routes.add(r)
 	}
+	b.History() // so that there are rates when they are asked for
 	return s
 }
 
 const (
-	// maxBody is how long a request's body may be; definitions are the longest.
-	maxBody = 64 << 20
+	// maxBody is how long a request's body may be, as in RabbitMQ; definitions
+	// are the longest.
+	maxBody = 20_000_000
 	// headerTime and idleTime bound how long a client may hold a connection.
 	headerTime = 10 * time.Second
 	idleTime   = 2 * time.Minute

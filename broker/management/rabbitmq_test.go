@@ -527,6 +527,9 @@ func normal(node, body string) string {
 	if json.Unmarshal([]byte(body), &v) != nil {
 		return body
 	}
+	if o, ok := v.(map[string]any); ok {
+		delete(o, "user_who_performed_action") // we do not keep who declared an exchange
+	}
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
 	e.SetEscapeHTML(false)

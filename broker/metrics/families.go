@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"time"
+
 	"nubo/broker"
 	"nubo/broker/conn"
 	"nubo/broker/vhost"
@@ -49,8 +51,14 @@ var families = []family{
 		{"process_max_tcp_sockets", gauge, "Open TCP sockets limit"},
 		{"resident_memory_limit_bytes", gauge, "Memory high watermark in bytes"},
 		{"disk_space_available_limit_bytes", gauge, "Free disk space low watermark in bytes"},
+		{"erlang_processes_used", gauge, "Goroutines, which stand for Erlang's processes"},
+		{"erlang_gc_runs_total", counter, "Total number of garbage collections"},
+		{"erlang_gc_reclaimed_bytes_total", counter, "Total number of bytes of memory reclaimed by garbage collections"},
+		{"erlang_uptime_seconds", gauge, "Node uptime"},
 	}, func(s *snapshot, add func(string, string, ...float64)) {
-		add("", "", float64(s.process.MaxFiles), float64(s.process.MaxFiles), float64(s.b.MemoryWatermark()), float64(s.b.DiskFreeLimit()))
+		p := &s.process
+		add("", "", float64(p.MaxFiles), float64(p.MaxFiles), float64(s.b.MemoryWatermark()), float64(s.b.DiskFreeLimit()),
+			float64(p.Goroutines), float64(p.GCs), float64(p.Freed), time.Since(s.b.Started()).Seconds())
 	}},
 	{"auth_attempt_metrics", true, []metric{
 		{"auth_attempts_total", counter, "Total number of authorization attempts"},
