@@ -21,11 +21,6 @@ type policyTable struct {
 	rules    map[string]map[string]string
 }
 
-// cell is what the table says, "" of a rule it does not have.
-func (t *policyTable) cell(service, rule, persona string) string {
-	return t.rules[service+" "+rule][persona]
-}
-
 func readPolicyTable(t testing.TB) *policyTable {
 	t.Helper()
 	f, err := os.Open("testdata/policy.csv")
