@@ -116,6 +116,7 @@ type Log struct {
 	collecting uint64 // segments up to this number are not referred to any more
 	free       []string
 	nextFree   int
+	places     []place // recovery's scratch
 }
 
 var _ store.Store = (*Log)(nil)

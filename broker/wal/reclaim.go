@@ -46,6 +46,9 @@ func (l *Log) worth() bool {
 	if s.live == 0 && s.definitions == 0 {
 		return true
 	}
+	if l.full.Load() {
+		return false // what is moved could not be written
+	}
 	var garbage, size int64
 	for _, s := range l.segments[:len(l.segments)-1] {
 		garbage += s.garbage()
@@ -97,7 +100,7 @@ func (l *Log) empty(s *segment) error {
 
 // moveMessages appends the messages that are still needed again.
 func (l *Log) moveMessages(s *segment) error {
-	data, err := readAll(s.file)
+	data, err := readAll(s.file, nil)
 	if err != nil {
 		return err
 	}

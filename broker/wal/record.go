@@ -151,6 +151,16 @@ func (r *reader) places(dst []place) (flags, priority byte, _ []place) {
 	return flags, priority, dst
 }
 
+// parsePlaces reads the places of a message record and the size of its body.
+func parsePlaces(payload []byte, dst []place) (_ []place, size int, whole bool) {
+	r := reader{b: payload}
+	_, _, dst = r.places(dst)
+	r.take(int(r.u8()))
+	r.take(int(r.u8()))
+	r.take(int(r.u32()))
+	return dst, len(r.b), !r.bad
+}
+
 // parseMessage reads a message record's payload. The message refers to it.
 func parseMessage(payload []byte, dst []place) (*message.Message, []place, bool) {
 	r := reader{b: payload}

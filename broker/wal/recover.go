@@ -66,11 +66,13 @@ func (l *Log) recover() error {
 		return err
 	}
 	clean := true
+	ahead := l.readAhead(numbers)
+	defer ahead.close()
 	for i, n := range numbers {
 		if i > 0 && n != numbers[i-1]+1 {
 			return fmt.Errorf("%w: segment %016x is missing", errCorrupt, numbers[i-1]+1)
 		}
-		if clean, err = l.recoverSegment(n, i == len(numbers)-1); err != nil {
+		if clean, err = l.recoverSegment(n, i == len(numbers)-1, ahead.take(i)); err != nil {
 			return err
 		}
 	}
@@ -116,19 +118,77 @@ func (l *Log) files() ([]uint64, error) {
 	return numbers, nil
 }
 
-// recoverSegment reads one segment and cuts off what is torn. clean tells
-// whether it ends in good order.
-func (l *Log) recoverSegment(n uint64, last bool) (clean bool, err error) {
+// loaded is a segment's file and what is in it.
+type loaded struct {
+	file File
+	data []byte
+	err  error
+}
+
+// readAhead reads segments while those before are replayed, into two buffers
+// in turn.
+type readAhead struct {
+	l       *Log
+	numbers []uint64
+	next    chan loaded // of the segment after the one taken; nil if none is read
+	spare   []byte
+}
+
+func (l *Log) readAhead(numbers []uint64) *readAhead {
+	r := &readAhead{l: l, numbers: numbers}
+	r.start(0)
+	return r
+}
+
+// start begins to read a segment, if there is one.
+func (r *readAhead) start(i int) {
+	if r.next = nil; i == len(r.numbers) {
+		return
+	}
+	next, buf := make(chan loaded, 1), r.spare
+	r.next = next
+	go func() { next <- r.l.load(r.numbers[i], buf) }()
+}
+
+// take returns a segment, whose data is good until the one after is taken.
+func (r *readAhead) take(i int) loaded {
+	got := <-r.next
+	r.start(i + 1)
+	r.spare = got.data
+	return got
+}
+
+// close waits for what is being read and not wanted any more.
+func (r *readAhead) close() {
+	if r.next == nil {
+		return
+	}
+	if got := <-r.next; got.file != nil {
+		got.file.Close()
+	}
+}
+
+func (l *Log) load(n uint64, buf []byte) loaded {
 	f, err := l.fs.Open(segmentName(n))
 	if err != nil {
-		return false, err
+		return loaded{err: err}
 	}
-	s := &segment{number: n, file: f}
-	data, err := readAll(f)
+	data, err := readAll(f, buf)
 	if err != nil {
 		f.Close()
-		return false, fmt.Errorf("read segment %016x: %w", n, err)
+		return loaded{err: fmt.Errorf("read segment %016x: %w", n, err)}
 	}
+	return loaded{file: f, data: data}
+}
+
+// recoverSegment replays one segment and cuts off what is torn. clean tells
+// whether it ends in good order.
+func (l *Log) recoverSegment(n uint64, last bool, from loaded) (clean bool, err error) {
+	if from.err != nil {
+		return false, from.err
+	}
+	f, data := from.file, from.data
+	s := &segment{number: n, file: f}
 	if len(data) < segmentHeader || string(data[:8]) != magic || le.Uint64(data[8:]) != n {
 		f.Close()
 		if !last {
@@ -208,17 +268,20 @@ func scan(data []byte, segment uint64, at int) (torn int, durable bool) {
 	return torn, false
 }
 
-func readAll(f File) ([]byte, error) {
+// readAll reads a file, into buf if that is large enough.
+func readAll(f File, buf []byte) ([]byte, error) {
 	size, err := f.Size()
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, size)
-	n, err := f.ReadAt(b, 0)
+	if int64(cap(buf)) < size {
+		buf = make([]byte, size)
+	}
+	n, err := f.ReadAt(buf[:size], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	return b[:n], nil
+	return buf[:n], nil
 }
 
 // replay does again what a record says.
@@ -226,13 +289,14 @@ func (l *Log) replay(r record, at uint64) error {
 	p := reader{b: r.payload}
 	switch r.kind {
 	case kindMessage:
-		m, places, whole := parseMessage(r.payload, nil)
+		places, size, whole := parsePlaces(r.payload, l.places[:0])
 		if !whole {
 			return fmt.Errorf("%w: malformed message at %016x", errCorrupt, at)
 		}
 		for i := range places {
-			l.replayPlace(&places[i], at, len(m.Body))
+			l.replayPlace(&places[i], at, size)
 		}
+		l.places = places
 	case kindPlace:
 		pl := p.place()
 		of, size := p.u64(), p.u32()

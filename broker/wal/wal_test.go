@@ -433,9 +433,7 @@ func TestFullDrained(t *testing.T) {
 		l.Put(store.Place{Queue: 1, Seq: i}, body(string(make([]byte, 500))), true, w, i)
 	}
 	testx.Eventually(t, "the disk is full", l.Full)
-	for i := uint64(1); i <= 80; i++ {
-		l.Remove(1, i)
-	}
+	l.RemoveRange(1, 1, 80)
 	w.await(t, 100)
 	testx.NoErr(t, w.stored[100])
 	testx.NoErr(t, l.Sync())

@@ -74,15 +74,27 @@ func (l *Log) writeChunks(chunks []chunk) error {
 			if err := c.seg.file.Datasync(); err != nil {
 				return fmt.Errorf("sync segment %016x: %w", c.seg.number, err)
 			}
+			l.closed(c)
 		}
 	}
 	return nil
 }
 
+// closed notes that a segment is written and synced: it can be freed though
+// the rest of the batch may have to wait for the space.
+func (l *Log) closed(c *chunk) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.written = pos(c.seg.number, c.off+int64(len(c.data)))
+	l.synced = l.written
+	l.progress.Broadcast()
+	l.collect.Signal()
+}
+
 // writeChunk writes one; if it fails it may be called again.
 func (l *Log) writeChunk(c *chunk) error {
 	if c.seg.file == nil {
-		if err := l.openSegment(c.seg); err != nil {
+		if err := l.openSegment(c.seg, c.off+int64(len(c.data))); err != nil {
 			return err
 		}
 	}
@@ -116,7 +128,9 @@ func (l *Log) waitSpace(err error) bool {
 func segmentName(n uint64) string { return fmt.Sprintf("%016x.wal", n) }
 
 // openSegment makes the file of a segment, of one that is free if there is any.
-func (l *Log) openSegment(s *segment) error {
+// What is needed at once is all that is set aside on a disk that has no more:
+// broker and collector can still use up what publishers must leave free.
+func (l *Log) openSegment(s *segment, needed int64) error {
 	l.mu.Lock()
 	free := ""
 	if n := len(l.free); n > 0 {
@@ -143,8 +157,12 @@ func (l *Log) openSegment(s *segment) error {
 	if err != nil {
 		return fmt.Errorf("make segment: %w", err)
 	}
-	header := le.AppendUint64(le.AppendUint64(le.AppendUint64([]byte(magic), s.number), uint64(size)), uint64(s.before))
-	if err = f.Allocate(size); err == nil {
+	if err = f.Allocate(size); isFull(err) {
+		size = min(size, needed)
+		err = f.Allocate(size)
+	}
+	if err == nil {
+		header := le.AppendUint64(le.AppendUint64(le.AppendUint64([]byte(magic), s.number), uint64(size)), uint64(s.before))
 		_, err = f.WriteAt(header, 0)
 	}
 	if err == nil {
