@@ -13,6 +13,7 @@
 //	rpc.go         requests and replies
 //	churn.go       queues and connections by the thousand
 //	raw.go         a connection of frames
+//	blocking.go    one that blocks in the kernel, for calls
 //	histogram.go   percentiles
 //	process.go     what the broker's process takes
 package loadgen

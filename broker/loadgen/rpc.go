@@ -164,6 +164,9 @@ func (f *flow) rawServer(ctx context.Context) (func() error, error) {
 	if _, err := l.call(1, &amqp.BasicConsume{Queue: requests, NoAck: true}, amqp.IDBasicConsumeOk); err != nil {
 		return nil, err
 	}
+	if err := l.block(); err != nil {
+		return nil, err
+	}
 	return func() error {
 		defer l.nc.Close()
 		for {
@@ -193,6 +196,10 @@ func (f *flow) rawCaller(ctx context.Context) (func() error, error) {
 	if _, err := l.call(1, &amqp.BasicConsume{Queue: replies, NoAck: true, Exclusive: true}, amqp.IDBasicConsumeOk); err != nil {
 		return nil, err
 	}
+	if err := l.block(); err != nil {
+		return nil, err
+	}
+	f.onClose(l.nc.Close)
 	request := message(requests, make([]byte, f.Size), amqp.Properties{ReplyTo: replies, CorrelationID: "1"}, l.frameMax)
 	return func() error {
 		if err := l.write(request); err != nil {
