@@ -183,6 +183,19 @@ func (r *Registry) List() []Info {
 	return list
 }
 
+// Get describes one user.
+func (r *Registry) Get(name string) (Info, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	u := r.users[name]
+	if u == nil {
+		return Info{}, false
+	}
+	i := u.info
+	i.Limits = maps.Clone(i.Limits)
+	return i, true
+}
+
 const saltSize = 4
 
 // Hash salts and hashes a password as RabbitMQ does.
