@@ -200,7 +200,6 @@ func serverProperties() amqp.Table {
 	return amqp.Table{
 		"product": "RabbitMQ", "version": compatible, "platform": "nubo " + version, "capabilities": capabilities,
 		"copyright": "The nubo authors", "information": "Licensed under the Apache License 2.0",
-		"cluster_name": "nubo",
 	}
 }
 

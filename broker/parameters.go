@@ -144,8 +144,9 @@ func (b *Broker) ClusterID() string {
 	return id
 }
 
-// identify gives the cluster an id if it has none.
+// identify gives the cluster an id if it has none, and clients its name.
 func (b *Broker) identify() error {
+	b.env.ServerProperties["cluster_name"] = b.ClusterName()
 	if b.ClusterID() != "" {
 		return nil
 	}

@@ -93,14 +93,7 @@ func (c *call) login(name, password string) bool {
 }
 
 // userNamed looks a user up.
-func (c *call) userNamed(name string) (user.Info, bool) {
-	for _, u := range c.b.Users() {
-		if u.Name == name {
-			return u, true
-		}
-	}
-	return user.Info{}, false
-}
+func (c *call) userNamed(name string) (user.Info, bool) { return c.b.UserRegistry().Get(name) }
 
 // enters tells whether the caller may enter a virtual host.
 func (c *call) enters(vhost string) bool {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"nubo/broker"
@@ -96,6 +97,16 @@ func checkCertificates(c *call) error {
 		return c.ok(healthy)
 	}
 	return c.failed(object{"reason": "Certificates expiring", "expired": expired})
+}
+
+// checkReady checks that clients are let in.
+func checkReady(c *call) error {
+	for _, l := range c.b.Listeners() {
+		if strings.HasPrefix(l.Protocol, "amqp") {
+			return c.ok(healthy)
+		}
+	}
+	return c.failed(object{"reason": "There is no listener for clients"})
 }
 
 // belowConnectionLimit checks the one limit there is: that of files.
