@@ -28,6 +28,7 @@ type publishing struct {
 	state     pubState
 	target    *target
 	mandatory bool
+	msg       *message.Message
 	block     []byte // properties, then body
 	props     int    // length of the properties in block
 	missing   uint64 // of the body
@@ -87,6 +88,25 @@ func (ch *channel) publish(args []byte) *amqp.Error {
 // firstBlock is the most that is set aside for a body before any of it came.
 const firstBlock = 256 << 10
 
+// smallBlock is the largest block that is one with its message.
+const smallBlock = 64
+
+// smallMessage is a message with the block of its properties and body: one
+// piece of memory instead of two.
+type smallMessage struct {
+	message.Message
+	block [smallBlock]byte
+}
+
+// newMessage makes a message and an empty block with room for so much.
+func newMessage(size int) (*message.Message, []byte) {
+	if size > smallBlock {
+		return &message.Message{}, make([]byte, 0, size)
+	}
+	s := &smallMessage{}
+	return &s.Message, s.block[:0]
+}
+
 // header handles the content header of a publish.
 func (ch *channel) header(payload []byte) *amqp.Error {
 	p := &ch.pub
@@ -108,7 +128,8 @@ func (ch *channel) header(payload []byte) *amqp.Error {
 		return amqp.Errorf(amqp.PreconditionFailed, "message size %d is larger than configured max size %d",
 			h.BodySize, ch.c.env.MaxMessageSize).In(amqp.IDBasicPublish)
 	}
-	p.block = append(make([]byte, 0, len(h.Props)+int(min(h.BodySize, firstBlock))), h.Props...)
+	p.msg, p.block = newMessage(len(h.Props) + int(min(h.BodySize, firstBlock)))
+	p.block = append(p.block, h.Props...)
 	p.props, p.missing = len(h.Props), h.BodySize
 	if p.state = wantBody; p.missing == 0 {
 		return ch.complete()
@@ -145,10 +166,9 @@ func (ch *channel) complete() *amqp.Error {
 }
 
 func (ch *channel) publishMessage(p *publishing) *amqp.Error {
-	m := &message.Message{
-		Exchange: p.target.exchange, RoutingKey: p.target.key,
-		Props: p.block[:p.props:p.props], Body: p.block[p.props:], Origin: &ch.c.batch,
-	}
+	m := p.msg
+	m.Exchange, m.RoutingKey, m.Origin = p.target.exchange, p.target.key, &ch.c.batch
+	m.Props, m.Body = p.block[:p.props:p.props], p.block[p.props:]
 	var props amqp.PropertiesView
 	if props.Decode(m.Props) != nil {
 		return amqp.Errorf(amqp.SyntaxError, "malformed content properties")
