@@ -44,6 +44,8 @@ type ServerStore interface {
 	// UpdateServer changes a server if it is as the update expects, and gives
 	// it as it is then, without block devices.
 	UpdateServer(ctx context.Context, u Update) (*Server, error)
+	// ChangeServer is UpdateServer for those who need not see the server.
+	ChangeServer(ctx context.Context, u Update) (ServerState, error)
 	// SetServerMetadata replaces a server's metadata.
 	SetServerMetadata(ctx context.Context, id string, metadata map[string]string) error
 	// KnownServers says which of the ids are servers, deleted or not: true

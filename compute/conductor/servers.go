@@ -9,29 +9,32 @@ import (
 
 // instanceUpdate changes a server as its agent says, and tells the world.
 func (c *Conductor) instanceUpdate(ctx context.Context, args compute.UpdateArgs) (compute.ServerState, error) {
-	var after *compute.Server
-	err := c.store.InTx(ctx, func(ctx context.Context) error {
-		var err error
-		if after, err = c.store.UpdateServer(ctx, args.Update); err != nil {
+	var state compute.ServerState
+	event := eventOf(&args.Update)
+	err := c.store.InTx(ctx, func(ctx context.Context) (err error) {
+		var after *compute.Server // where the world is told of it
+		if event == "" {
+			state, err = c.store.ChangeServer(ctx, args.Update)
+		} else if after, err = c.store.UpdateServer(ctx, args.Update); err == nil {
+			state = compute.ServerState{ServerID: after.ID, State: after.State, TaskState: after.TaskState, Revision: after.Revision}
+		}
+		if err != nil {
 			return err
 		}
 		if e := args.Event; e != nil {
-			err := c.store.RecordEvent(ctx, after.ID, e.RequestID, compute.ActionEvent{
+			err := c.store.RecordEvent(ctx, state.ServerID, e.RequestID, compute.ActionEvent{
 				Event: e.Event, Start: e.Start, Finish: e.Finish, Result: e.Result, Host: e.Host, Details: e.Details,
 			})
 			if err != nil {
 				return err
 			}
 		}
-		if event := eventOf(&args.Update); event != "" {
-			return c.notify(ctx, event, after)
+		if event == "" {
+			return nil
 		}
-		return nil
+		return c.notify(ctx, event, after)
 	})
-	if err != nil {
-		return compute.ServerState{}, err
-	}
-	return compute.ServerState{ServerID: after.ID, State: after.State, TaskState: after.TaskState, Revision: after.Revision}, nil
+	return state, err
 }
 
 // eventOf names what an update means to the world; "" for nothing.

@@ -138,6 +138,9 @@ func TestUpdateServerComparesAndSwaps(t *testing.T) {
 		}, SetDevices: []compute.BlockDevice{{ID: "d1", DeviceName: "/dev/vdb"}}})
 		testx.NoErr(t, err)
 		testx.Equal(t, []any{got.TaskState, got.Host, got.Fault.Message, got.Revision}, []any{compute.Networking, "h1", "oh", int64(2)})
+		state, err := s.ChangeServer(ctx, compute.Update{ServerID: one.ID, ExpectRev: 2, Set: compute.ServerFields{PowerState: compute.Ptr(compute.Running)}})
+		testx.NoErr(t, err)
+		testx.Equal(t, state, compute.ServerState{ServerID: one.ID, State: compute.Building, TaskState: compute.Networking, Revision: 3})
 		for name, u := range map[string]compute.Update{
 			"task":     {ExpectTask: []compute.TaskState{compute.Scheduling}},
 			"refused":  {RefuseTask: []compute.TaskState{compute.Networking}},
@@ -176,7 +179,13 @@ func TestUpdateServerComparesAndSwaps(t *testing.T) {
 		testx.Equal(t, known, map[string]bool{one.ID: false})
 		gone, err := s.Servers(ctx, compute.ServerQuery{OnlyDeleted: true})
 		testx.NoErr(t, err)
-		testx.Equal(t, []any{len(gone), gone[0].State}, []any{1, compute.Deleted})
+		testx.Equal(t, []any{len(gone), gone[0].State, *gone[0].TerminatedAt}, []any{1, compute.Deleted, *gone[0].DeletedAt})
+		// When it ended is what was said first.
+		two, ended := newServer("two", time.Now()), db.Micro(time.Now().Add(-time.Hour))
+		create(t, s, ctx, two)
+		got, err = s.UpdateServer(ctx, compute.Update{ServerID: two.ID, Set: compute.ServerFields{Deleted: true, TerminatedAt: &ended}})
+		testx.NoErr(t, err)
+		testx.Equal(t, got.TerminatedAt.UTC(), ended)
 	})
 }
 

@@ -19,6 +19,26 @@ import (
 
 // UpdateServer implements compute.ServerStore.
 func (s *Store) UpdateServer(ctx context.Context, u compute.Update) (*compute.Server, error) {
+	row, err := s.update(ctx, u, "*")
+	if err != nil {
+		return nil, err
+	}
+	return row.server(), nil
+}
+
+// ChangeServer implements compute.ServerStore.
+func (s *Store) ChangeServer(ctx context.Context, u compute.Update) (compute.ServerState, error) {
+	row, err := s.update(ctx, u, "id, vm_state, task_state, revision")
+	if err != nil {
+		return compute.ServerState{}, err
+	}
+	return compute.ServerState{
+		ServerID: row.ID, State: compute.VMState(row.State), TaskState: compute.TaskState(row.TaskState), Revision: row.Revision,
+	}, nil
+}
+
+// update changes a server and gives columns of its row as they are then.
+func (s *Store) update(ctx context.Context, u compute.Update, returning string) (*serverRow, error) {
 	var row serverRow
 	err := s.tx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		row = serverRow{}
@@ -27,7 +47,7 @@ func (s *Store) UpdateServer(ctx context.Context, u compute.Update) (*compute.Se
 		if u.Set.Deleted && u.Set.TerminatedAt == nil {
 			q = q.Set("terminated_at = COALESCE(terminated_at, ?)", row.UpdatedAt)
 		}
-		err := expect(q.Where("id = ?", u.ServerID).Where("NOT deleted"), u).Returning("*").Scan(ctx)
+		err := expect(q.Where("id = ?", u.ServerID).Where("NOT deleted"), u).Returning(returning).Scan(ctx)
 		if errors.Is(err, sql.ErrNoRows) {
 			if err := tx.NewSelect().Model(&row).Where("id = ?", u.ServerID).Where("NOT deleted").Scan(ctx); err != nil {
 				return notFound(err, noServer(u.ServerID))
@@ -39,10 +59,7 @@ func (s *Store) UpdateServer(ctx context.Context, u compute.Update) (*compute.Se
 		}
 		return s.updateDevices(ctx, tx, u)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return row.server(), nil
+	return &row, err
 }
 
 // expect limits an update to a server that is as it wants it.
