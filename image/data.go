@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -135,10 +136,18 @@ func (s *Images) receive(ctx context.Context, i *Image, b Backend, body io.Reade
 		return false, err
 	}
 	if err := up.Commit(); err != nil {
-		return false, fmt.Errorf("keep image %s: %w", i.ID, err)
+		return false, notKept(err)
 	}
 	i.Locations = []Location{{b.ID, ref}}
 	return true, nil
+}
+
+// notKept is the failure of a store to take bytes.
+func notKept(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fault.New(fault.TooLarge, "Image storage media is full: There is not enough disk space on the image storage media.").WithCause(err)
+	}
+	return fmt.Errorf("keep the image's bytes: %w", err)
 }
 
 // digest is what is known of bytes that have passed.
@@ -159,7 +168,7 @@ func (s *Images) digest(ctx context.Context, body io.Reader, limit int64, to io.
 	n, readErr, writeErr := spread(io.LimitReader(bounded{ctx, body}, limit+1), writers...)
 	switch {
 	case writeErr != nil:
-		return nil, fmt.Errorf("write the image: %w", writeErr)
+		return nil, notKept(writeErr)
 	case readErr != nil:
 		return nil, fault.Invalidf("The upload of the image was cut short.").WithCause(readErr)
 	case n > limit && limit < int64(s.cfg.ImageSizeCap):

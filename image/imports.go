@@ -98,7 +98,7 @@ func (s *Images) stage(ctx context.Context, i *Image, body io.Reader, size int64
 	n, readErr, writeErr := spread(io.LimitReader(bounded{ctx, body}, limit+1), up)
 	switch {
 	case writeErr != nil:
-		return 0, fmt.Errorf("stage image %s: %w", i.ID, writeErr)
+		return 0, notKept(writeErr)
 	case readErr != nil:
 		return 0, fault.Invalidf("The upload of the image was cut short.").WithCause(readErr)
 	case n > limit:
@@ -106,7 +106,10 @@ func (s *Images) stage(ctx context.Context, i *Image, body io.Reader, size int64
 	case n == 0:
 		return 0, fault.Invalidf("There are no bytes to be staged.")
 	}
-	return n, up.Commit()
+	if err := up.Commit(); err != nil {
+		return 0, notKept(err)
+	}
+	return n, nil
 }
 
 // staged notes that an image's bytes wait.
@@ -491,7 +494,7 @@ func (s *Images) placeIn(ctx context.Context, i *Image, store string, open func(
 		return err
 	}
 	if err := up.Commit(); err != nil {
-		return err
+		return notKept(err)
 	}
 	i.Locations = append(i.Locations, Location{b.ID, ref})
 	return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"nubo/image"
@@ -409,6 +411,52 @@ func TestStoresThatFail(t *testing.T) {
 		admin.want(202, "POST", lenient+"/import", `{"method":{"name":"copy-image"},"stores":["broken"]}`)
 		testx.Equal(t, c.task(lenient)["status"], any("failure"))
 		c.want(200, "GET", lenient, "", `"status":"active"`, `"stores":"file"`)
+	})
+}
+
+// full is a store on a disk that is full after some bytes, or at the commit.
+type full struct {
+	image.Data
+	room int
+}
+
+func (f full) Create(ctx context.Context, ref string) (image.Upload, error) {
+	up, err := f.Data.Create(ctx, ref)
+	return &fullUpload{up, f.room}, err
+}
+
+type fullUpload struct {
+	image.Upload
+	room int
+}
+
+func (u *fullUpload) Write(p []byte) (int, error) {
+	if u.room -= len(p); u.room < 0 {
+		return 0, &fs.PathError{Op: "write", Path: "image", Err: syscall.ENOSPC}
+	}
+	return u.Upload.Write(p)
+}
+
+func (u *fullUpload) Commit() error {
+	return &fs.PathError{Op: "sync", Path: "image", Err: syscall.ENOSPC}
+}
+
+// TestFullDisk says so, and leaves nothing.
+func TestFullDisk(t *testing.T) {
+	eachWith(t, func(_ *image.Config, deps *image.Deps) { deps.Backends[0].Data = full{deps.Backends[0].Data, 1 << 20} }, func(t *testing.T, c *client) {
+		c.runs()
+		path := c.create("{" + raw + "}")
+		for _, n := range []int{1 << 10, 3 << 20} {
+			c.check(c.upload(path, make([]byte, n)), "upload", 413, "Image storage media is full")
+			c.want(200, "GET", path, "", `"status":"queued"`)
+			testx.Equal(t, c.files(), []string{})
+			c.check(c.stage(path, make([]byte, n)), "stage", 204)
+			c.want(202, "POST", path+"/import", `{"method":{"name":"glance-direct"}}`)
+			if task := c.task(path); task["status"] != "failure" || !strings.Contains(task["message"].(string), "media is full") {
+				t.Fatalf("import: %v", task)
+			}
+		}
+		c.consistent()
 	})
 }
 
