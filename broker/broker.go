@@ -11,6 +11,7 @@
 //	broker/vhost   exchanges, queues, bindings, routing
 //	broker/match   which bindings take a message
 //	broker/queue   one queue
+//	broker/stream  the log of a stream queue
 //	broker/store   what durable storage must provide
 //	broker/wal     durable storage: the write-ahead log
 //	broker/policy  policies

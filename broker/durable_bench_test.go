@@ -3,12 +3,9 @@ package broker_test
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	rabbit "github.com/rabbitmq/amqp091-go"
 
 	"nubo/amqp"
 	"nubo/broker"
@@ -98,33 +95,28 @@ func persistent(b *testing.B, mode wal.Sync, kind string, size, window int) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 }
 
-// BenchmarkRecover opens a broker with a queue of 100,000 messages of 1 KiB
-// and gets the first of them.
+// BenchmarkRecover opens a broker with a long queue and gets the first of its
+// messages.
 func BenchmarkRecover(b *testing.B) {
-	const n = 100_000
-	cfg := broker.Config{DataDir: b.TempDir(), Sync: wal.Write}
-	br, stop := openBroker(b, cfg)
-	ch := channel(b, br)
-	_, err := ch.QueueDeclare("q", true, false, false, false, nil)
-	testx.NoErr(b, err)
-	testx.NoErr(b, ch.Confirm(false))
-	body := []byte(strings.Repeat("x", 1024))
-	var last *rabbit.DeferredConfirmation
-	for range n {
-		last, err = ch.PublishWithDeferredConfirm("", "q", false, false, rabbit.Publishing{DeliveryMode: 2, Body: body})
-		testx.NoErr(b, err)
-	}
-	last.Wait()
-	stop()
-	b.ResetTimer()
-	for range b.N {
-		br, stop := openBroker(b, cfg)
-		ch := channel(b, br)
-		if _, ok := get(b, ch, "q", false); !ok {
-			b.Fatal("the queue is empty")
-		}
-		b.StopTimer()
-		stop()
-		b.StartTimer()
+	for _, c := range []struct {
+		name    string
+		n, size int
+	}{{"1Mx16B", 1_000_000, 16}, {"1Mx1KiB", 1_000_000, 1024}} {
+		b.Run(c.name, func(b *testing.B) {
+			cfg := broker.Config{DataDir: b.TempDir(), Sync: wal.Write, MemoryWatermark: 256 << 20, DiskFreeLimit: 1}
+			br, stop := openBroker(b, cfg)
+			fillBig(b, br, c.n, c.size)
+			stop()
+			b.ResetTimer()
+			for range b.N {
+				br, stop := openBroker(b, cfg)
+				if _, ok := get(b, channel(b, br), "q", false); !ok {
+					b.Fatal("the queue is empty")
+				}
+				b.StopTimer()
+				stop()
+				b.StartTimer()
+			}
+		})
 	}
 }

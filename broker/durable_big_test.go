@@ -54,7 +54,7 @@ func TestBigQueue(t *testing.T) {
 	cfg := broker.Config{DataDir: t.TempDir(), Sync: wal.Always, MemoryWatermark: limit, DiskFreeLimit: 1}
 	b, stop := openBroker(t, cfg)
 	begun := time.Now()
-	fillBig(t, b, n)
+	fillBig(t, b, n, 1024)
 	rss, peak := memoryNow(t)
 	t.Logf("%d messages of 1 KiB published and confirmed in %v; %d MiB in memory, %d at most", n, time.Since(begun).Round(time.Millisecond), rss, peak)
 	begun = time.Now()
@@ -86,7 +86,7 @@ func TestBigQueue(t *testing.T) {
 func bigBody(body []byte, i int) { binary.BigEndian.PutUint64(body, uint64(i)) }
 
 // fillBig publishes with confirms, 5000 of them outstanding at most.
-func fillBig(t *testing.T, b *broker.Broker, n int) {
+func fillBig(t testing.TB, b *broker.Broker, n, size int) {
 	t.Helper()
 	pub := rawOpen(t, b)
 	testx.NoErr(t, pub.nc.SetDeadline(time.Time{}))
@@ -95,8 +95,8 @@ func fillBig(t *testing.T, b *broker.Broker, n int) {
 	pub.send(1, &amqp.ConfirmSelect{})
 	pub.expect(1, amqp.IDConfirmSelectOk)
 	const window, per = 5000, 50
-	one := persistentFrames("q", 1024)
-	at := len(one) - 1 - 1024
+	one := persistentFrames("q", size)
+	at := len(one) - 1 - size
 	var batch []byte
 	for sent, confirmed := 0, 0; confirmed < n; {
 		for sent < n && sent-confirmed < window {

@@ -117,3 +117,36 @@ func TestStreamPolicy(t *testing.T) {
 	}
 	readStream(t, b, "s", "first", 2000-s.Ready, s.Ready)
 }
+
+// TestStreamFanout is how oslo.messaging fans out with rabbit_stream_fanout:
+// one stream for all servers of a topic, each of which goes on where it was.
+func TestStreamFanout(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t, broker.Config{})
+	args := rabbit.Table{"x-queue-type": "stream", "x-max-age": "1800s"}
+	server := func(offset any) <-chan rabbit.Delivery {
+		ch := channel(t, b)
+		testx.NoErr(t, ch.ExchangeDeclare("topic_fanout", "fanout", true, false, false, false, nil))
+		_, err := ch.QueueDeclare("topic_fanout", true, false, false, false, args)
+		testx.NoErr(t, err)
+		bind(t, ch, "topic_fanout", "topic", "topic_fanout", nil)
+		testx.NoErr(t, ch.Qos(10, 0, false))
+		d, err := ch.Consume("topic_fanout", "", false, false, false, false, rabbit.Table{"x-stream-offset": offset})
+		testx.NoErr(t, err)
+		return d
+	}
+	servers := []<-chan rabbit.Delivery{server("next"), server("next"), server("last")}
+	client := channel(t, b)
+	for i := range 50 {
+		publish(t, client, "topic_fanout", "topic", fmt.Sprint(i))
+		for _, d := range servers {
+			m := next(t, d)
+			testx.Equal(t, string(m.Body), fmt.Sprint(i))
+			testx.NoErr(t, m.Ack(false))
+		}
+	}
+	missed := server(int64(47)) // one that was away after 46
+	for i := 47; i < 50; i++ {
+		testx.Equal(t, string(next(t, missed).Body), fmt.Sprint(i))
+	}
+}
