@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nubo/identity"
+	"nubo/identity/driver/oidc"
 	"nubo/internal/config"
 )
 
@@ -85,6 +86,7 @@ type settings struct {
 	policy    policyConfig
 	identity  identity.Config
 	security  identity.SecurityConfig
+	openid    oidc.Config
 	parts
 	loaded *config.Loaded
 }
@@ -93,7 +95,7 @@ func (s *settings) sections() []config.Section {
 	return append([]config.Section{
 		{Name: "DEFAULT", Ptr: &s.def}, {Name: "database", Ptr: &s.database}, {Name: "messaging", Ptr: &s.messaging},
 		{Name: "policy", Ptr: &s.policy}, {Name: "identity", Ptr: &s.identity},
-		{Name: "security_compliance", Ptr: &s.security},
+		{Name: "security_compliance", Ptr: &s.security}, {Name: "openid", Ptr: &s.openid},
 	}, s.parts.sections()...)
 }
 

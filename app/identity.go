@@ -2,9 +2,13 @@ package app
 
 import (
 	"context"
+	"net/http"
+	"time"
 
 	"nubo/identity"
 	identityapi "nubo/identity/api"
+	"nubo/identity/driver/ldap"
+	"nubo/identity/driver/oidc"
 	"nubo/identity/fernet"
 	identitystore "nubo/identity/store"
 	"nubo/internal/clock"
@@ -30,6 +34,9 @@ func (s *settings) keyRepository() string {
 	}
 	return s.path("fernet-keys")
 }
+
+// providerTimeout bounds what an OpenID provider is asked.
+const providerTimeout = 10 * time.Second
 
 func (s *settings) credentialKeys() string {
 	if s.identity.CredentialKeys != "" {
@@ -57,7 +64,7 @@ func (c *cloud) buildIdentity(ctx context.Context) (service.Service, error) {
 		return nil, err
 	}
 	svc, err := identity.New(c.set.identity, identity.Deps{
-		Store: st, Keys: keys, CredentialKeys: credentialKeys, Security: c.set.security, Clock: clock.System, Log: c.module("identity"),
+		Store: st, Keys: keys, CredentialKeys: credentialKeys, Security: c.set.security, OpenDirectory: ldap.Open, Clock: clock.System, Log: c.module("identity"),
 	})
 	if err != nil {
 		return nil, err
@@ -72,7 +79,11 @@ func (c *cloud) buildIdentity(ctx context.Context) (service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := c.api(portIdentity, identityapi.New(svc, rules, c.module("identity.api")))
+	var options []identityapi.Option
+	if c.set.openid.ClientID != "" {
+		options = append(options, identityapi.WithVerifier(oidc.New(c.set.openid, &http.Client{Timeout: providerTimeout})))
+	}
+	api, err := c.api(portIdentity, identityapi.New(svc, rules, c.module("identity.api"), options...))
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ const (
 	credentialReader = "rule:admin_required or (role:reader and system_scope:all) or user_id:%(target.credential.user_id)s"
 	credentialOwner  = "rule:admin_required or user_id:%(target.credential.user_id)s"
 	limitReader      = "rule:admin_required or (role:reader and system_scope:all) or domain_id:%(target.limit.domain.id)s or domain_id:%(target.limit.project.domain_id)s or project_id:%(target.limit.project_id)s"
-	grantReader      = "rule:admin_required or (role:reader and system_scope:all) or (role:reader and rule:domain_matches_target)"
+	grantReader      = "rule:admin_required or (role:reader and system_scope:all) or (role:reader and rule:domain_matches_target and domain_id:%(target.target_domain_id)s)"
 )
 
 // What is of the whole cloud is for tokens of a domain neither to see nor to

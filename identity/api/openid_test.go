@@ -1,0 +1,170 @@
+package api_test
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"nubo/identity"
+	"nubo/identity/api"
+	"nubo/identity/driver/oidc"
+	"nubo/internal/testx"
+)
+
+// openID is an OpenID provider with one user, who always consents.
+type openID struct {
+	*httptest.Server
+	key    *rsa.PrivateKey
+	claims map[string]any
+
+	mu    sync.Mutex        // guards codes
+	codes map[string]string // the query of the request that a code was given for
+}
+
+func newOpenID(t *testing.T) *openID {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	testx.NoErr(t, err)
+	p := &openID{key: key, codes: map[string]string{}, claims: map[string]any{"sub": "s-1", "email": "u@example.org", "name": "Ursula", "groups": []string{"dev", "none"}}}
+	mux := http.NewServeMux()
+	answer := func(w http.ResponseWriter, v any) {
+		w.Header().Set("Content-Type", "application/json")
+		testx.NoErr(t, json.NewEncoder(w).Encode(v))
+	}
+	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, map[string]any{
+			"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys",
+			"userinfo_endpoint": p.URL + "/userinfo", "id_token_signing_alg_values_supported": []string{"RS256"},
+		})
+	})
+	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey, KeyID: "k", Algorithm: "RS256", Use: "sig"}}})
+	})
+	mux.HandleFunc("/userinfo", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer access" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		answer(w, p.claims)
+	})
+	mux.HandleFunc("/authorize", func(w http.ResponseWriter, r *http.Request) {
+		code := fmt.Sprint(time.Now().UnixNano())
+		p.mu.Lock()
+		p.codes[code] = r.URL.RawQuery
+		p.mu.Unlock()
+		q := r.URL.Query()
+		http.Redirect(w, r, q.Get("redirect_uri")+"?"+url.Values{"code": {code}, "state": {q.Get("state")}}.Encode(), http.StatusFound)
+	})
+	mux.HandleFunc("/token", func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		asked, _ := url.ParseQuery(p.codes[r.FormValue("code")])
+		delete(p.codes, r.FormValue("code"))
+		p.mu.Unlock()
+		sum := sha256.Sum256([]byte(r.FormValue("code_verifier")))
+		id, secret, _ := r.BasicAuth()
+		if asked.Get("code_challenge") != base64.RawURLEncoding.EncodeToString(sum[:]) || id != "cloud" || secret != "hidden" {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		answer(w, map[string]any{"access_token": "access", "token_type": "Bearer", "id_token": p.token(t, "cloud", asked.Get("nonce"), time.Hour)})
+	})
+	p.Server = httptest.NewServer(mux)
+	t.Cleanup(p.Close)
+	return p
+}
+
+// token makes an identity token.
+func (p *openID) token(t *testing.T, audience, nonce string, life time.Duration) string {
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: p.key, KeyID: "k"}}, nil)
+	testx.NoErr(t, err)
+	claims := map[string]any{"iss": p.URL, "aud": audience, "nonce": nonce, "iat": time.Now().Unix(), "exp": time.Now().Add(life).Unix()}
+	for k, v := range p.claims {
+		claims[k] = v
+	}
+	text, err := jwt.Signed(signer).Claims(claims).Serialize()
+	testx.NoErr(t, err)
+	return text
+}
+
+const dashboard = "http://127.0.0.1:9999/auth/websso/"
+
+func TestOpenID(t *testing.T) {
+	p := newOpenID(t)
+	each(t, func(t *testing.T, c *cloud) {
+		admin := c.token("admin", adminPassword, onProject("admin"))
+		dev := c.make(admin, "/v3/groups", `{"group":{"name":"dev"}}`)
+		project := c.make(admin, "/v3/projects", `{"project":{"name":"shared"}}`)
+		c.want(c.do(admin, "PUT", "/v3/projects/"+project+"/groups/"+dev+"/roles/"+c.role(admin, "member"), ""), 204, "")
+		const idp = "/v3/OS-FEDERATION/identity_providers/acme"
+		c.want(c.do(admin, "PUT", "/v3/OS-FEDERATION/mappings/m", `{"mapping":{"rules":[{"local":[
+			{"user":{"id":"{0}","name":"{1}","email":"{2}"}},{"groups":"{3}","domain":{"id":"default"}},
+			{"projects":[{"name":"of {1}","roles":[{"name":"reader"}]}]}],
+			"remote":[{"type":"HTTP_OIDC_SUB"},{"type":"HTTP_OIDC_NAME"},{"type":"HTTP_OIDC_EMAIL"},{"type":"HTTP_OIDC_GROUPS"},{"type":"HTTP_OIDC_ISS","any_one_of":["`+p.URL+`"]}]}]}}`), 201, "")
+		c.want(c.do(admin, "PUT", idp, `{"identity_provider":{"enabled":true,"remote_ids":["`+p.URL+`"]}}`), 201, "")
+		c.want(c.do(admin, "PUT", idp+"/protocols/openid", `{"protocol":{"mapping_id":"m"}}`), 201, "")
+		auth := func(token string) answer {
+			return c.do("", "POST", idp+"/protocols/openid/auth", "", "Authorization", "Bearer "+token)
+		}
+		in := c.want(auth("access"), 201, `"identity_provider":{"id":"acme"}`)
+		token := in.header.Get("X-Subject-Token")
+		testx.Equal(t, in.at("token/user/name"), "Ursula")
+		testx.Equal(t, c.want(auth(p.token(t, "cloud", "", time.Hour)), 201, "").at("token/user/id"), in.at("token/user/id"))
+		for name, bad := range map[string]string{
+			"nobody's": "stolen", "for somebody else": p.token(t, "other", "", time.Hour), "expired": p.token(t, "cloud", "", -time.Hour), "empty": "",
+		} {
+			if a := auth(bad); a.status != 401 {
+				t.Errorf("%s: %d %s", name, a.status, a.text)
+			}
+		}
+		// by the provider's groups, and by the mapping's own project
+		c.want(c.do(token, "GET", "/v3/OS-FEDERATION/projects", ""), 200, project)
+		c.want(c.do(token, "GET", "/v3/auth/projects", ""), 200, "of Ursula")
+		scoped := c.want(c.signIn(`{"auth":{"identity":{"methods":["token"],"token":{"id":"`+token+`"}},"scope":{"project":{"id":"`+project+`"}}}}`), 201, `"name":"member"`)
+		c.want(scoped, 201, `"groups":[{"id":"`+dev+`"}]`)
+		webSignIn(t, c, p)
+		c.want(c.do(admin, "PATCH", idp, `{"identity_provider":{"enabled":false}}`), 200, "")
+		c.want(auth("access"), 403, "is disabled")
+		c.want(c.do(scoped.header.Get("X-Subject-Token"), "GET", "/v3/auth/projects", ""), 401, "")
+	}, func(_ *identity.Deps, opts *[]api.Option) {
+		*opts = append(*opts, api.WithVerifier(oidc.New(oidc.Config{
+			ClientID: "cloud", ClientSecret: "hidden", Scopes: []string{"openid"}, TrustedDashboard: []string{dashboard},
+		}, p.Client())))
+	})
+}
+
+// webSignIn goes the way of a browser: to the cloud, to the provider, back,
+// and with a token to the dashboard.
+func webSignIn(t *testing.T, c *cloud, p *openID) {
+	t.Helper()
+	const path = "/v3/auth/OS-FEDERATION/identity_providers/acme/protocols/openid/websso"
+	c.want(c.do("", "GET", path+"?origin=http://elsewhere/", ""), 401, "not a trusted dashboard")
+	c.want(c.do("", "GET", path, ""), 400, "origin")
+	begin := c.want(c.do("", "GET", path+"?origin="+url.QueryEscape(dashboard), ""), 302, "")
+	cookie, _, _ := strings.Cut(begin.header.Get("Set-Cookie"), ";")
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: p.Client().Transport}
+	resp, err := browser.Get(begin.header.Get("Location"))
+	testx.NoErr(t, err)
+	testx.NoErr(t, resp.Body.Close())
+	back, err := url.Parse(resp.Header.Get("Location"))
+	testx.NoErr(t, err)
+	callback := back.Path + "?" + back.RawQuery
+	c.want(c.do("", "GET", callback, ""), 401, "")                                                            // another browser
+	c.want(c.do("", "GET", strings.Replace(callback, "state=", "state=x", 1), "", "Cookie", cookie), 401, "") // another sign-in
+	page := c.want(c.do("", "GET", callback, "", "Cookie", cookie), 200, `action="`+dashboard+`"`)
+	_, rest, _ := strings.Cut(page.text, `name="token" value="`)
+	token, _, _ := strings.Cut(rest, `"`)
+	c.want(c.do(token, "GET", "/v3/auth/projects", ""), 200, "of Ursula")
+	c.want(c.do("", "GET", callback, "", "Cookie", cookie), 401, "") // a code counts once
+}
