@@ -54,8 +54,11 @@ const (
 	// maxBody is how long a request's body may be, as in RabbitMQ; definitions
 	// are the longest.
 	maxBody = 20_000_000
-	// headerTime and idleTime bound how long a client may hold a connection.
+	// How long a client may take for a header, a body, an answer, and between
+	// requests.
 	headerTime = 10 * time.Second
+	bodyTime   = 2 * time.Minute
+	answerTime = 5 * time.Minute
 	idleTime   = 2 * time.Minute
 	// stopTime is how long the last answers may take.
 	stopTime = 2 * time.Second
@@ -71,7 +74,7 @@ func Serve(ctx context.Context, l net.Listener, b *broker.Broker, opts Options) 
 // the protocol, until ctx ends.
 func ServeHandler(ctx context.Context, l net.Listener, b *broker.Broker, protocol string, h http.Handler) error {
 	defer b.Listening(protocol, l.Addr())()
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, WriteTimeout: answerTime, IdleTimeout: idleTime}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
 	select {

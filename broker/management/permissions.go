@@ -3,10 +3,10 @@ package management
 import (
 	"errors"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"nubo/broker"
+	"nubo/broker/pattern"
 	"nubo/broker/user"
 )
 
@@ -91,12 +91,12 @@ func getPermission(c *call) error {
 	})
 }
 
-// pattern is one of the patterns of a body.
-func pattern(name string, s *string) (string, error) {
+// parsePattern checks one of the patterns of a body.
+func parsePattern(name string, s *string) (string, error) {
 	if s == nil {
 		return "", missing(name)
 	}
-	if _, err := regexp.Compile(*s); err != nil {
+	if _, err := pattern.Compile(*s); err != nil {
 		return "", badRequest([]string{"invalid_regexp", *s, err.Error()})
 	}
 	return *s, nil
@@ -119,7 +119,7 @@ func putPermission(c *call) error {
 	var p [3]string
 	for i, s := range []*string{in.Configure, in.Write, in.Read} {
 		var err error
-		if p[i], err = pattern([]string{"configure", "write", "read"}[i], s); err != nil {
+		if p[i], err = parsePattern([]string{"configure", "write", "read"}[i], s); err != nil {
 			return err
 		}
 	}
@@ -164,11 +164,11 @@ func putTopicPermission(c *call) error {
 	if len(*in.Exchange) > maxShort || strings.ContainsRune(*in.Exchange, 0) {
 		return badRequest("the name of the exchange is malformed")
 	}
-	write, err := pattern("write", in.Write)
+	write, err := parsePattern("write", in.Write)
 	if err != nil {
 		return err
 	}
-	read, err := pattern("read", in.Read)
+	read, err := parsePattern("read", in.Read)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,6 @@
 package management
 
 import (
-	"encoding/json"
-
 	"nubo/amqp"
 	"nubo/broker"
 	"nubo/broker/policy"
@@ -63,7 +61,7 @@ func (k kindOfPolicy) put(c *call) error {
 	var in struct {
 		Pattern    *string
 		Definition *broker.Args
-		Priority   json.RawMessage
+		Priority   *jsonText
 		ApplyTo    string `json:"apply-to"`
 	}
 	if err := c.body(&in); err != nil {
@@ -79,8 +77,12 @@ func (k kindOfPolicy) put(c *call) error {
 		return missing("definition")
 	}
 	p := policy.Policy{Name: c.args["name"], Pattern: *in.Pattern, ApplyTo: in.ApplyTo, Definition: amqp.Table(*in.Definition)}
-	if in.Priority != nil && json.Unmarshal(in.Priority, &p.Priority) != nil {
-		return badRequest("Validation failed\n\npriority should be a number, actually was " + string(in.Priority) + "\n")
+	if in.Priority != nil {
+		n, ok := in.Priority.integer()
+		if !ok {
+			return badRequest("Validation failed\n\npriority should be a number, actually was " + in.Priority.term() + "\n")
+		}
+		p.Priority = int(n)
 	}
 	if err := v.SetPolicy(p, bool(k)); err != nil {
 		return err

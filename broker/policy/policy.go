@@ -6,11 +6,11 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 
 	"nubo/amqp"
+	"nubo/broker/pattern"
 )
 
 // Policy sets arguments of all queues or exchanges of a name.
@@ -57,7 +57,7 @@ var others = []string{"ha-params", "ha-sync-batch-size", "queue-version", "consu
 
 // Check validates a policy, wording what is wrong as RabbitMQ does.
 func (p *Policy) Check(operator bool) error {
-	if _, err := regexp.Compile(p.Pattern); err != nil {
+	if _, err := pattern.Compile(p.Pattern); err != nil {
 		return invalid("%q should be a regular expression: %v", p.Pattern, err)
 	}
 	switch p.ApplyTo {
@@ -141,13 +141,17 @@ type Set struct {
 
 type compiled struct {
 	Policy
-	re *regexp.Regexp
+	re *pattern.Pattern
 }
 
 // Put adds a policy that was checked, or replaces the one of its name.
 func (s *Set) Put(p Policy) {
 	s.Delete(p.Name)
-	s.list = append(s.list, compiled{p, regexp.MustCompile(p.Pattern)})
+	re, err := pattern.Compile(p.Pattern)
+	if err != nil {
+		panic(err) // it was checked
+	}
+	s.list = append(s.list, compiled{p, re})
 	slices.SortStableFunc(s.list, func(a, b compiled) int {
 		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.Name, b.Name))
 	})

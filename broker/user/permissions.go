@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nubo/amqp"
+	"nubo/broker/pattern"
 	"nubo/broker/store"
 )
 
@@ -25,16 +26,16 @@ const (
 // for the names of queues and exchanges, by kind of access.
 type Permissions struct {
 	Patterns [3]string
-	re       [3]*regexp.Regexp
+	re       [3]*pattern.Pattern
 }
 
 // compile compiles a pattern. As in RabbitMQ an empty one matches only the
 // empty name.
-func compile(s string) (*regexp.Regexp, error) {
+func compile(s string) (*pattern.Pattern, error) {
 	if s == "" {
 		s = "^$"
 	}
-	re, err := regexp.Compile(s)
+	re, err := pattern.Compile(s)
 	if err != nil {
 		return nil, fmt.Errorf("permission %q: %w", s, err)
 	}
@@ -62,7 +63,7 @@ func (p *Permissions) Allow(a Access, name string) bool {
 // with to, a topic exchange. {username} and {vhost} in them are replaced.
 type TopicPermissions struct {
 	Write, Read string
-	re          [2]*regexp.Regexp // of what was replaced
+	re          [2]*pattern.Pattern // of what was replaced
 }
 
 // Grant is one set of permissions.
