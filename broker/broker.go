@@ -6,7 +6,7 @@
 // speak the same bytes. Nothing here knows what the messages are about.
 //
 //	amqp           the codec
-//	broker         listeners, connections, users, statistics
+//	broker         listeners, connections, users, definitions, statistics
 //	broker/conn    one connection: handshake, channels, flow control
 //	broker/vhost   exchanges, queues, bindings, routing
 //	broker/match   which bindings take a message
@@ -15,7 +15,12 @@
 //	broker/store   what durable storage must provide
 //	broker/wal     durable storage: the write-ahead log
 //	broker/policy  policies
+//	broker/pattern their regular expressions, and those of permissions
 //	broker/user    users, passwords, permissions
+//	broker/history samples of counters, for rates
+//
+//	broker/management  the HTTP API
+//	broker/metrics     what Prometheus collects
 package broker
 
 import (
