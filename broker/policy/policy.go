@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"nubo/amqp"
+	"nubo/broker/stream"
 	"nubo/broker/pattern"
 )
 
@@ -53,7 +54,10 @@ var words = map[string][]string{
 }
 
 // others are accepted whatever they are: they mean nothing to a single node.
-var others = []string{"ha-params", "ha-sync-batch-size", "queue-version", "consumer-timeout", "federation-upstream", "federation-upstream-set", "max-age", "stream-max-segment-size-bytes"}
+var others = []string{"ha-params", "ha-sync-batch-size", "queue-version", "consumer-timeout", "federation-upstream", "federation-upstream-set"}
+
+// streamSettings are those of streams alone.
+var streamSettings = []string{"max-age", "stream-max-segment-size-bytes"}
 
 // Check validates a policy, wording what is wrong as RabbitMQ does.
 func (p *Policy) Check(operator bool) error {
@@ -74,7 +78,7 @@ func (p *Policy) Check(operator bool) error {
 	for name, v := range p.Definition {
 		_, isNumber := numbers[name]
 		_, isWord := words[name]
-		if !isNumber && (operator || !isWord && !slices.Contains(others, name)) {
+		if !isNumber && (operator || !isWord && !slices.Contains(streamSettings, name) && !slices.Contains(others, name)) {
 			unknown = append(unknown, fmt.Sprintf("{<<%q>>,%s}", name, term(v)))
 		}
 	}
@@ -91,6 +95,19 @@ func (p *Policy) Check(operator bool) error {
 }
 
 func checkSetting(name string, v any) error {
+	switch name {
+	case "max-age":
+		s, isString := v.(string)
+		if _, err := stream.ParseAge(s); !isString || err != nil {
+			return invalid("%s is not a valid max age", term(v))
+		}
+		return nil
+	case "stream-max-segment-size-bytes":
+		if n, isInt := amqp.Integer(v); !isInt || n < 0 || n > stream.MaxSegment {
+			return invalid("%s is not a valid segment size", term(v))
+		}
+		return nil
+	}
 	if min, ok := numbers[name]; ok {
 		n, isInt := amqp.Integer(v)
 		if !isInt || n < min || name == "message-ttl" && n > math.MaxUint32 {
