@@ -92,7 +92,14 @@ func (a *API) Handler() (http.Handler, error) {
 			mux.Method(http.MethodHead, g.path, a.serve(g.routes))
 		}
 	}
-	mux.MethodNotAllowed(a.plain(fault.New(fault.MethodNotAllowed, "The method is not allowed for this resource.")))
+	mux.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			if mux.Match(chi.NewRouteContext(), m, trimSlash(r.URL.EscapedPath())) {
+				w.Header().Add("Allow", m) // RFC 9110 15.5.6
+			}
+		}
+		a.fail(w, r, fault.New(fault.MethodNotAllowed, "The method is not allowed for this resource."))
+	})
 	return a.outer(mux), nil
 }
 

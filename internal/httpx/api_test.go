@@ -291,3 +291,11 @@ func BenchmarkLocal(b *testing.B) {
 		resp.Body.Close()
 	}
 }
+
+func TestAllow(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	testAPI(t, Nova).ServeHTTP(w, httptest.NewRequest(http.MethodPut, "/v2.1/things/1/", nil))
+	testx.Equal(t, w.Code, http.StatusMethodNotAllowed)
+	testx.Equal(t, w.Header()["Allow"], []string{"GET", "HEAD"})
+}
