@@ -19,7 +19,8 @@ import (
 )
 
 const (
-	script      = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+	programs    = "/usr/lib/rabbitmq/bin/"
+	script      = programs + "rabbitmq-server"
 	bootTimeout = 2 * time.Minute
 
 	// supervise runs RabbitMQ, and epmd, which RabbitMQ would start as a
@@ -31,7 +32,8 @@ const (
 // server is the one RabbitMQ of a test binary.
 type server struct {
 	dir, url string
-	api      string // of the management plugin, if it is enabled
+	env      []string // of the node and of its command line
+	api      string   // of the management plugin, if it is enabled
 	node     *exec.Cmd
 	lifeline io.Closer
 	exited   chan struct{} // closed when node has ended
@@ -72,6 +74,24 @@ func start(t testing.TB, management bool) *server {
 		shared = s
 	}
 	return shared
+}
+
+// Run runs one of RabbitMQ's command line tools for the test binary's RabbitMQ,
+// with nothing on its standard input, and tells what it printed and its exit
+// code. Start goes first.
+func Run(t testing.TB, program string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	mu.Lock()
+	s := shared
+	mu.Unlock()
+	var out, errs strings.Builder
+	cmd := exec.Command(programs+program, args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = s.env, &out, &errs
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatalf("run %s: %v", program, err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
 // Stop ends RabbitMQ if it was started.
@@ -125,7 +145,7 @@ func (s *server) start(management bool) error {
 		}
 	}
 	s.node = exec.Command("/bin/sh", "-c", supervise, script)
-	s.node.Env = append(os.Environ(),
+	s.env = append(os.Environ(),
 		"HOME="+s.dir, "ERL_EPMD_PORT="+epmd, "ERL_EPMD_ADDRESS=127.0.0.1",
 		"RABBITMQ_DIST_PORT="+dist, "RABBITMQ_NODENAME=rabbittest"+amqp+"@localhost",
 		"RABBITMQ_MNESIA_BASE="+s.dir+"/mnesia", "RABBITMQ_LOG_BASE="+s.dir+"/log", "RABBITMQ_HOME="+s.dir,
@@ -133,7 +153,7 @@ func (s *server) start(management bool) error {
 		"RABBITMQ_ENABLED_PLUGINS_FILE="+s.dir+"/plugins", "RABBITMQ_PID_FILE="+s.dir+"/pid",
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}",
 	)
-	s.node.Stdout, s.node.Stderr = out, out
+	s.node.Env, s.node.Stdout, s.node.Stderr = s.env, out, out
 	s.node.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if s.lifeline, err = s.node.StdinPipe(); err != nil {
 		return err
