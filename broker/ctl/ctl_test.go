@@ -168,7 +168,9 @@ func TestConnections(t *testing.T) {
 	for i := range closed {
 		closed[i] = dial(t, p.amqp).NotifyClose(make(chan *rabbit.Error, 1))
 	}
-	column := func(name string) []string { return strings.Split(strings.TrimSpace(p.ok(t, "list_connections -s "+name)), "\n") }
+	column := func(name string) []string {
+		return strings.Split(strings.TrimSpace(p.ok(t, "list_connections -s "+name)), "\n")
+	}
 	testx.Equal(t, len(column("name")), 3)
 	p.ok(t, "close_connection '"+column("pid")[0]+"' 'by pid'")
 	testx.Equal(t, (<-closed[0]).Reason, "CONNECTION_FORCED - by pid")

@@ -80,19 +80,23 @@ func settingCommands() []command {
 		},
 		{
 			name: "set_log_level", section: section, usage: "<log_level>", min: 1, max: 1, about: "Sets log level in the running node",
+			check: func(c *call) error {
+				if _, ok := logLevels[c.args[0]]; !ok {
+					return failed(exitUnavailable, "level %s is not supported. Try one of debug, info, warning, error, critical, none", c.args[0])
+				}
+				return nil
+			},
 			banner: func(c *call) string { return fmt.Sprintf(`Setting log level to "%s" ...`, c.args[0]) },
 			run: func(_ context.Context, c *call) (result, error) {
-				level, ok := map[string]slog.Level{
-					"debug": slog.LevelDebug, "info": slog.LevelInfo, "warning": slog.LevelWarn,
-					"error": slog.LevelError, "critical": slog.LevelError, "none": math.MaxInt,
-				}[c.args[0]]
-				if !ok {
-					return result{}, failed(exitUnavailable, "level %s is not supported. Try one of debug, info, warning, error, critical, none", c.args[0])
-				}
-				return done(c.node.SetLogLevel(level))
+				return done(c.node.SetLogLevel(logLevels[c.args[0]]))
 			},
 		},
 	}
+}
+
+var logLevels = map[string]slog.Level{
+	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warning": slog.LevelWarn,
+	"error": slog.LevelError, "critical": slog.LevelError, "none": math.MaxInt,
 }
 
 var amount = regexp.MustCompile(`^([0-9]+)([A-Za-z]*)$`)

@@ -18,21 +18,21 @@ func userCommands() []command {
 			about:  "Creates a user, who may not enter any virtual host yet",
 			more:   map[string]kind{"pre-hashed-password": flag},
 			check:  nonEmpty("user"),
-			banner: func(c *call) string { return fmt.Sprintf(`Adding user "%s" ...`, c.args[0]) },
+			banner: func(c *call) string { return prompt(c, `Adding user "%s" ...`) },
 			input:  password(1), run: addUser,
 		},
 		{
 			name: "authenticate_user", section: section, usage: "<username> <password>", min: 1, max: 2, needs: running,
 			about:  "Attempts to authenticate a user; exits with a non-zero code if that fails",
 			check:  nonEmpty("user"),
-			banner: func(c *call) string { return fmt.Sprintf(`Authenticating user "%s" ...`, c.args[0]) },
+			banner: func(c *call) string { return prompt(c, `Authenticating user "%s" ...`) },
 			input:  password(1), run: authenticateUser,
 		},
 		{
 			name: "change_password", section: section, usage: "<username> <password>", min: 1, max: 2,
 			about:  "Changes the user password",
 			check:  nonEmpty("user"),
-			banner: func(c *call) string { return fmt.Sprintf(`Changing password for user "%s" ...`, c.args[0]) },
+			banner: func(c *call) string { return prompt(c, `Changing password for user "%s" ...`) },
 			input:  password(1), run: changePassword,
 		},
 		{
@@ -94,6 +94,15 @@ func noSuchUser(name string, err error) error {
 		return failed(exitUnavailable, `{:no_such_user, "%s"}`, name)
 	}
 	return err
+}
+
+// prompt is a banner about the user, and asks for the password if there is none.
+func prompt(c *call, banner string) string {
+	banner = fmt.Sprintf(banner, c.args[0])
+	if len(c.args) < 2 {
+		banner += "\nPassword: "
+	}
+	return banner
 }
 
 // maxPassword is how long a password from standard input may be.
