@@ -4,7 +4,7 @@ export CGO_ENABLED ?= 0
 GO ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help build up test race lint fmt generate e2e conformance-api bench fuzz clean
+.PHONY: help build up test race lint fmt generate e2e conformance-api conformance bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ e2e: ## end to end: the walkthrough, simulated and with a real guest
 
 conformance-api: ## run gophercloud's acceptance tests against a simulated cloud
 	test/conformance/gophercloud.sh
+
+conformance: ## real AMQP clients' own test suites against the broker, as root
+	tools/test conformance
 
 bench: ## run the benchmarks whose figures are in docs/performance.md
 	$(GO) test -run '^$$' -bench . -benchmem ./bench/... ./internal/... ./broker/... ./identity/...
