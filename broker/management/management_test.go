@@ -170,3 +170,81 @@ func TestErrors(t *testing.T) {
 		testx.Equal(t, []any{tc.path, got.status, got.body}, []any{tc.path, tc.status, tc.want})
 	}
 }
+
+// TestLogin checks passwords that come as a form, hashes one, and counts.
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	post := func(form string) int {
+		req := httptest.NewRequest("POST", "/api/login", strings.NewReader(form))
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.RemoteAddr = "127.0.0.1:1"
+		w := httptest.NewRecorder()
+		a.h.ServeHTTP(w, req)
+		return w.Code
+	}
+	testx.Equal(t, []int{post("username=guest&password=guest"), post("username=guest&password=x"), post("")}, []int{200, 401, 401})
+	hash := get[map[string]string](a, "auth/hash_password/secret")["ok"]
+	a.want(201, "PUT", "users/u", `{"password_hash":"`+hash+`","tags":"management"}`)
+	testx.NoErr(t, a.b.Authenticate("u", "secret"))
+	node := a.b.NodeName()
+	http := get[[]object](a, "auth/attempts/"+node)[0]
+	testx.Equal(t, []any{http["protocol"], http["auth_attempts_failed"]}, []any{"http", 2.0})
+	a.want(204, "DELETE", "auth/attempts/"+node, "")
+	testx.Equal(t, get[[]object](a, "auth/attempts/"+node)[0]["auth_attempts_failed"], any(0.0))
+	testx.Equal(t, len(get[[]object](a, "auth/attempts/"+node+"/source")), 0)
+
+	// guest's password is known: it may come only from this machine.
+	req := httptest.NewRequest("GET", "/api/whoami", nil)
+	req.RemoteAddr = "192.0.2.1:1"
+	req.SetBasicAuth("guest", "guest")
+	w := httptest.NewRecorder()
+	a.h.ServeHTTP(w, req)
+	testx.Equal(t, w.Code, 401)
+}
+
+// TestReplicas answers for the one node there is.
+func TestReplicas(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.want(201, "PUT", "queues/%2F/q", `{"durable":true,"arguments":{"x-queue-type":"quorum"}}`)
+	a.want(201, "PUT", "queues/%2F/classic", `{}`)
+	node := a.b.NodeName()
+	testx.Equal(t, get[[]object](a, "queues/quorum/%2F/q/status")[0]["Raft State"], any("leader"))
+	for path, want := range map[string]string{
+		"POST queues/quorum/%2F/q/replicas/add":                "already_a_member",
+		"DELETE queues/quorum/%2F/q/replicas/delete":           "last_node",
+		"DELETE queues/quorum/replicas/on/" + node + "/shrink": "last_node",
+	} {
+		method, path, _ := strings.Cut(path, " ")
+		testx.Equal(t, a.want(400, method, path, `{"node":"`+node+`"}`).body, `{"error":"bad_request","reason":"`+want+`"}`)
+	}
+	a.want(400, "POST", "queues/quorum/%2F/classic/replicas/add", `{"node":"`+node+`"}`)
+	a.want(400, "POST", "queues/quorum/%2F/q/replicas/add", `{"node":"rabbit@other"}`)
+	a.want(400, "POST", "queues/quorum/%2F/q/replicas/add", `{}`)
+	a.want(404, "GET", "queues/quorum/%2F/none/status", "")
+	a.want(204, "POST", "queues/quorum/replicas/on/"+node+"/grow", "")
+	a.want(404, "POST", "queues/quorum/replicas/on/rabbit@other/grow", "")
+	a.want(204, "POST", "vhosts/%2F/deletion/protection", "")
+	a.want(412, "DELETE", "vhosts/%2F", "")
+	a.want(204, "DELETE", "vhosts/%2F/deletion/protection", "")
+	a.want(204, "DELETE", "vhosts/%2F", "")
+}
+
+// TestShovels lists what is kept for plugins and says that it does not run.
+func TestShovels(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.want(400, "PUT", "parameters/shovel/%2F/s", `{"value":{"src-uri":"amqp://"}}`)
+	a.want(201, "PUT", "parameters/shovel/%2F/s", `{"value":{"src-uri":"amqp://","dest-uri":"amqp://"}}`)
+	testx.Equal(t, get[[]object](a, "shovels/%2F")[0]["state"], any("terminated"))
+	testx.Equal(t, get[object](a, "shovels/vhost/%2F/s")["name"], any("s"))
+	a.want(400, "DELETE", "shovels/vhost/%2F/s/restart", "")
+	a.want(204, "DELETE", "shovels/vhost/%2F/s", "")
+	a.want(404, "GET", "shovels/vhost/%2F/s", "")
+	a.want(201, "PUT", "parameters/federation-upstream/%2F/up", `{"value":{"uri":["amqp://a","amqp://b"]}}`)
+	a.want(201, "PUT", "policies/%2F/p", `{"pattern":"^amq.topic$","apply-to":"exchanges","definition":{"federation-upstream-set":"all"}}`)
+	link := get[[]object](a, "federation-links")[0]
+	testx.Equal(t, []any{link["exchange"], link["uri"], link["status"]}, []any{"amq.topic", "amqp://a", "shutdown"})
+	testx.Equal(t, len(get[[]object](a, "federation-links/%2F/state/down")), 1)
+}

@@ -2,7 +2,6 @@ package management
 
 import (
 	"cmp"
-	"encoding/base64"
 	"fmt"
 	"html"
 	"net/http"
@@ -88,7 +87,6 @@ func login(c *call) error {
 		c.w.Header().Set("WWW-Authenticate", `Basic realm="RabbitMQ Management"`)
 		return &failure{http.StatusUnauthorized, "not_authorized", "Login failed"}
 	}
-	c.w.Header().Set("Set-Cookie", "auth="+base64.StdEncoding.EncodeToString([]byte(c.PostFormValue("username")+":"+c.PostFormValue("password")))+"; Version=1; HttpOnly; SameSite=Strict")
 	return c.ok("ok")
 }
 
