@@ -19,6 +19,7 @@ type faultFS struct {
 	space int64 // what Allocate may still take; -1 is no limit
 	fail  error // what syncs and writes return
 	full  bool  // writes fail for want of space
+	lost  error // what syncs alone return
 }
 
 type faultFile struct {
@@ -207,6 +208,9 @@ func (f *faultFile) Datasync() error {
 	defer f.fs.mu.Unlock()
 	if err := f.fs.check(); err != nil {
 		return err
+	}
+	if f.fs.lost != nil {
+		return f.fs.lost
 	}
 	for _, w := range f.writes {
 		copy(f.durable[w.off:], w.data)
