@@ -204,7 +204,7 @@ func normal(line, text string) string {
 	text = nodeName.ReplaceAllString(text, "NODE")
 	text = warning.ReplaceAllString(text, "")
 	text = usageLine.ReplaceAllString(text, "USAGE\n")
-	text = strings.ReplaceAll(text, "amq.rabbitmq.trace\ttopic\ttrue\tfalse\ttrue\t[]\n", "")
+
 	if strings.Contains(line, "erlang") {
 		text = spaces.ReplaceAllString(text, ",")
 	}

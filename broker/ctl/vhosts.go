@@ -71,14 +71,21 @@ func vhostCommands() []command {
 			},
 		},
 		{
-			name: "trace_on", section: section, usage: "[--vhost <vhost>]", about: "Copies messages to the exchange amq.rabbitmq.trace",
+			name: "trace_on", section: section, usage: "[--vhost <vhost>]", about: "Would copy messages to the exchange amq.rabbitmq.trace, which this broker does not",
 			banner: func(c *call) string { return fmt.Sprintf(`Starting tracing for vhost "%s" ...`, c.vhost()) },
-			run:    tracing(true, "Trace enabled for vhost %s"),
+			run: func(context.Context, *call) (result, error) {
+				return result{}, failed(exitUnavailable, "this broker does not trace messages")
+			},
 		},
 		{
-			name: "trace_off", section: section, usage: "[--vhost <vhost>]", about: "Stops that",
+			name: "trace_off", section: section, usage: "[--vhost <vhost>]", about: "Stops tracing",
 			banner: func(c *call) string { return fmt.Sprintf(`Stopping tracing for vhost "%s" ...`, c.vhost()) },
-			run:    tracing(false, "Trace disabled for vhost %s"),
+			run: func(_ context.Context, c *call) (result, error) {
+				if err := c.updateVHost(c.vhost(), func(v *broker.VHostInfo) { v.Tracing = false }); err != nil {
+					return result{}, err
+				}
+				return message("Trace disabled for vhost %s", c.vhost())
+			},
 		},
 	}
 }
@@ -100,15 +107,6 @@ func (c *call) updateVHost(name string, f func(*broker.VHostInfo)) error {
 		}
 	}
 	return noVHost(name)
-}
-
-func tracing(on bool, said string) func(context.Context, *call) (result, error) {
-	return func(_ context.Context, c *call) (result, error) {
-		if err := c.updateVHost(c.vhost(), func(v *broker.VHostInfo) { v.Tracing = on }); err != nil {
-			return result{}, err
-		}
-		return message(said, c.vhost())
-	}
 }
 
 func listVHosts(_ context.Context, c *call) (result, error) {
