@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -91,7 +92,34 @@ func (c *cloud) buildIdentity(ctx context.Context) (service.Service, error) {
 }
 
 type keysCommand struct {
-	Rotate keysRotate `cmd:"" help:"Make the staged Fernet key the one that seals tokens; those of before stay valid."`
+	Rotate   keysRotate   `cmd:"" help:"Make the staged Fernet key the one that seals tokens; those of before stay valid."`
+	Services keysServices `cmd:"" help:"Make new passwords for the components' own users; they count from the cloud's next start on."`
+}
+
+type keysServices struct {
+	options `embed:""`
+}
+
+// Run makes the passwords. A running cloud goes on with those of before: they
+// are replaced, in identity and in every component at once, when it starts.
+func (k keysServices) Run(o output) error {
+	s, err := load(k.options)
+	if err != nil {
+		return err
+	}
+	path := s.path("secrets.json")
+	sec, err := readSecrets(path)
+	if err != nil {
+		return failure{fmt.Errorf("there is no cloud here: %w", err)}
+	}
+	for name := range sec.ServiceUsers {
+		sec.ServiceUsers[name] = randomSecret()
+	}
+	if err := sec.write(path); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(o.out, "%d service users have new passwords, which count from the next start on; copy %s to the other nodes before\n", len(sec.ServiceUsers), path)
+	return err
 }
 
 type keysRotate struct {

@@ -74,11 +74,15 @@ func ensureSecrets(path, adminPassword string) (s *secrets, changed bool, err er
 			s.ServiceUsers[name] = randomSecret()
 		}
 	}
+	return s, changed, s.write(path)
+}
+
+func (s *secrets) write(path string) error {
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
-		return nil, false, err
+		return err
 	}
-	return s, changed, writePrivate(path, append(b, '\n'))
+	return writePrivate(path, append(b, '\n'))
 }
 
 // writePrivate replaces a file that only its owner may read, at once.

@@ -77,22 +77,17 @@ func (s *Identity) assignmentsOn(ctx context.Context, actors []string, sc Scope)
 
 // expand adds the implied roles and gives them all, sorted by name.
 func (s *Identity) expand(ctx context.Context, ids []string) ([]Role, error) {
-	implications, err := s.store.Implications(ctx)
+	known, err := s.wholeCatalog(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all := closure(ids, implications)
+	all := closure(ids, known.implications)
 	roles := make([]Role, 0, len(all))
 	for _, id := range all {
-		r, err := s.store.Roles().Get(ctx, id)
-		if err != nil {
-			if fault.Is(err, fault.NotFound) {
-				continue // deleted meanwhile
-			}
-			return nil, err
-		}
-		if r.DomainID == "" { // a domain's roles count through what they imply
-			roles = append(roles, *r)
+		// A domain's roles count through what they imply; one that is not
+		// known was deleted meanwhile.
+		if r, ok := known.roles[id]; ok && r.DomainID == "" {
+			roles = append(roles, r)
 		}
 	}
 	slices.SortFunc(roles, func(a, b Role) int { return strings.Compare(a.Name, b.Name) })

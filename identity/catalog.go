@@ -148,24 +148,47 @@ func (s *Identity) DeleteEndpoint(ctx context.Context, id string) error {
 	return s.change(ctx, func(ctx context.Context) error { return s.store.Endpoints().Delete(ctx, id) })
 }
 
-// Catalog gives the enabled services, and their enabled endpoints by service.
-// They must not be changed.
-func (s *Identity) Catalog(ctx context.Context) ([]Service, map[string][]Endpoint, error) {
+// Catalog gives the enabled services, and their enabled endpoints by service,
+// as a project sees them. They must not be changed.
+func (s *Identity) Catalog(ctx context.Context, projectID string) ([]Service, map[string][]Endpoint, error) {
+	c, err := s.wholeCatalog(ctx)
+	if err != nil || projectID == "" || !c.linked {
+		return c.services, c.endpoints, err
+	}
+	visible, narrowed, err := s.LinkedEndpoints(ctx, projectID)
+	if err != nil || !narrowed {
+		return c.services, c.endpoints, err
+	}
+	seen := map[string][]Endpoint{}
+	for service, endpoints := range c.endpoints {
+		for _, e := range endpoints {
+			if visible[e.ID] {
+				seen[service] = append(seen[service], e)
+			}
+		}
+	}
+	return c.services, seen, nil
+}
+
+// wholeCatalog reads the catalog and the roles once for every change; with an
+// error it gives an empty one.
+func (s *Identity) wholeCatalog(ctx context.Context) (*catalog, error) {
+	empty := &catalog{}
 	if err := s.refresh(ctx); err != nil {
-		return nil, nil, err
+		return empty, err
 	}
 	epoch := s.tokens.epochNow()
 	if c := s.tokens.getCatalog(epoch); c != nil {
-		return c.services, c.endpoints, nil
+		return c, nil
 	}
 	byType := db.Page{Sort: []db.SortKey{{Column: "type"}}}
 	services, err := s.store.Services().List(ctx, byType, nil)
 	if err != nil {
-		return nil, nil, err
+		return empty, err
 	}
 	all, err := s.store.Endpoints().List(ctx, db.Page{}, nil)
 	if err != nil {
-		return nil, nil, err
+		return empty, err
 	}
 	endpoints := map[string][]Endpoint{}
 	for _, e := range all {
@@ -179,8 +202,26 @@ func (s *Identity) Catalog(ctx context.Context) ([]Service, map[string][]Endpoin
 			enabled = append(enabled, v)
 		}
 	}
-	s.tokens.putCatalog(epoch, &catalog{enabled, endpoints})
-	return enabled, endpoints, nil
+	c := &catalog{services: enabled, endpoints: endpoints, roles: map[string]Role{}}
+	roles, err := s.store.Roles().List(ctx, everything, nil)
+	if err != nil {
+		return empty, err
+	}
+	for _, r := range roles {
+		c.roles[r.ID] = r
+	}
+	if c.implications, err = s.store.Implications(ctx); err != nil {
+		return empty, err
+	}
+	for _, group := range []bool{false, true} {
+		links, err := s.store.Links(ctx, group, "", "")
+		if err != nil {
+			return empty, err
+		}
+		c.linked = c.linked || len(links) > 0
+	}
+	s.tokens.putCatalog(epoch, c)
+	return c, nil
 }
 
 // EndpointURL fills the project into an endpoint's address.

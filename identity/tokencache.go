@@ -19,10 +19,14 @@ type tokenCache struct {
 	catalog *catalog
 }
 
-// catalog is the enabled part of the catalog.
+// catalog is the enabled part of the catalog, and what roles there are.
 type catalog struct {
+	roles        map[string]Role
+	implications []Implication
+
 	services  []Service
 	endpoints map[string][]Endpoint
+	linked    bool // some project sees only a part of it
 }
 
 type tokenKey [sha256.Size]byte

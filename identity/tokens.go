@@ -218,9 +218,9 @@ func (s *Identity) fillRoles(ctx context.Context, t *Token) error {
 // keepImplied leaves the token those of its roles that the ids, or what they
 // imply, name.
 func (s *Identity) keepImplied(ctx context.Context, t *Token, ids []string) error {
-	implications, err := s.store.Implications(ctx)
+	known, err := s.wholeCatalog(ctx)
 	if err == nil {
-		t.Roles = keepRoles(t.Roles, closure(ids, implications))
+		t.Roles = keepRoles(t.Roles, closure(ids, known.implications))
 	}
 	return err
 }

@@ -267,11 +267,7 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0000
 
 // catalog lists the services with their endpoints, as one project sees them.
 func (h *handler) catalog(ctx context.Context, projectID string) ([]object, error) {
-	services, endpoints, err := h.svc.Catalog(ctx)
-	if err != nil {
-		return nil, err
-	}
-	visible, narrowed, err := h.svc.LinkedEndpoints(ctx, projectID)
+	services, endpoints, err := h.svc.Catalog(ctx, projectID)
 	if err != nil {
 		return nil, err
 	}
@@ -279,9 +275,6 @@ func (h *handler) catalog(ctx context.Context, projectID string) ([]object, erro
 	for _, v := range services {
 		list := []object{}
 		for _, e := range endpoints[v.ID] {
-			if narrowed && !visible[e.ID] {
-				continue
-			}
 			list = append(list, object{
 				"id": e.ID, "interface": e.Interface, "region": e.RegionID, "region_id": e.RegionID, "url": identity.EndpointURL(e.URL, projectID),
 			})
