@@ -19,6 +19,9 @@ const (
 	GlanceDirect = "glance-direct"
 	WebDownload  = "web-download"
 	CopyImage    = "copy-image"
+
+	// locationMethod is that of a location that was added; no client names it.
+	locationMethod = "location"
 )
 
 // The properties by which an image says what is being done to it. Only the
@@ -302,15 +305,16 @@ func missing(i *Image, stores []string, all bool) ([]string, error) {
 
 // job is a task's input.
 type job struct {
-	method, uri string
-	stores      []string
-	lenient     bool
+	method, uri, hash string
+	stores            []string
+	lenient           bool
 }
 
 func jobOf(t *Task) job {
 	j := job{}
 	j.method, _ = t.Input["method"].(string)
 	j.uri, _ = t.Input["uri"].(string)
+	j.hash, _ = t.Input["hash"].(string)
 	j.lenient, _ = t.Input["lenient"].(bool)
 	list, _ := t.Input["backend"].([]any) // JSON made it so
 	for _, v := range list {
@@ -337,7 +341,12 @@ func (s *Images) runImport(ctx context.Context, t *Task) error {
 	if j.method == CopyImage {
 		return s.copyImage(ctx, i, j)
 	}
-	if err = s.importImage(ctx, i, j); err == nil {
+	if j.method == locationMethod {
+		err = s.importLocation(ctx, i, j)
+	} else {
+		err = s.importImage(ctx, i, j)
+	}
+	if err == nil {
 		return s.Staging.Delete(ctx, i.ID)
 	}
 	if ctx.Err() != nil && s.exists(ctx, i.ID) {

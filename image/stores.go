@@ -147,32 +147,56 @@ func (s *Images) LocationURL(l Location) string {
 	return b.Data.URL(l.Ref)
 }
 
-// AddLocation makes a queued image of bytes that are in a store already. They
-// are read once, for their checksums; if the caller knows those, they must be
-// right. The image is active when this returns.
-func (s *Images) AddLocation(ctx context.Context, id, url, hashValue string) error {
+// AddLocation begins to make a queued image of bytes that are in a store
+// already. They are read once, for their checksums; if the caller knows the
+// hash, it must be right.
+func (s *Images) AddLocation(ctx context.Context, id, url, hashValue string) (*Task, error) {
 	l, err := s.adopt(url)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	i, err := s.claim(ctx, id)
+	var t *Task
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		i, err := s.store.Image(ctx, id)
+		switch {
+		case err != nil:
+			return err
+		case i.Status != StatusQueued:
+			return fault.Conflictf("It's not allowed to add locations if image status is %s.", i.Status)
+		case i.DiskFormat == "" || i.ContainerFormat == "":
+			return fault.Invalidf("Properties disk_format, container_format must be set prior to saving data.")
+		}
+		i.Status = StatusImporting
+		t = s.newTask(ctx, TaskLocationImport, id, map[string]any{
+			"image_id": id, "loc_url": url, "backend": []string{l.Store}, "method": locationMethod, "uri": url, "hash": hashValue,
+		})
+		s.mark(i, t, []string{l.Store})
+		if err := s.store.CreateTask(ctx, t); err != nil {
+			return err
+		}
+		return s.store.UpdateImage(ctx, i, StatusQueued)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.wakeUp()
+	return t, nil
+}
+
+// importLocation ends what AddLocation began.
+func (s *Images) importLocation(ctx context.Context, i *Image, j job) error {
+	l, err := s.adopt(j.uri)
 	if err != nil {
 		return err
 	}
-	admin := auth.Admin(context.WithoutCancel(ctx))
-	err = s.measure(ctx, i, l)
-	if err == nil && hashValue != "" && hashValue != i.HashValue {
-		err = fault.Conflictf("The hash of the bytes at the location is not the one that was given.")
+	if err := s.measure(ctx, i, l); err != nil {
+		return err
 	}
-	if err == nil {
-		i.Locations = []Location{l}
-		err = s.finish(admin, i, StatusSaving)
+	if j.hash != "" && j.hash != i.HashValue {
+		return fault.Invalidf("The hash of the bytes at the location is not the one that was given.")
 	}
-	if err == nil {
-		return nil
-	}
-	s.giveBack(admin, id)
-	return err
+	i.Locations, i.Properties = []Location{l}, nil
+	return s.finish(ctx, i, StatusImporting)
 }
 
 // adopt finds the store that a URL is of.

@@ -17,9 +17,10 @@ import (
 // Types and statuses of tasks, Glance's.
 const (
 	// TaskAPIImageImport imports into an image that is there; TaskImport
-	// makes the image.
+	// makes the image; TaskLocationImport takes bytes where they are.
 	TaskAPIImageImport = "api_image_import"
 	TaskImport         = "import"
+	TaskLocationImport = "location_import"
 
 	TaskPending    = "pending"
 	TaskProcessing = "processing"

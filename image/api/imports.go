@@ -69,7 +69,7 @@ func taskView(t *image.Task) object {
 func inputOf(t *image.Task) object {
 	in := object{}
 	maps.Copy(in, t.Input)
-	for _, own := range []string{"method", "uri", "lenient"} {
+	for _, own := range []string{"method", "uri", "hash", "lenient"} {
 		delete(in, own)
 	}
 	return in

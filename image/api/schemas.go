@@ -118,7 +118,7 @@ func memberSchema() object {
 func taskSchema() object {
 	nullText := object{"type": []string{"null", "string"}}
 	return object{"name": "task", "properties": object{
-		"id": object{"type": "string"}, "type": object{"type": "string", "enum": []string{image.TaskImport, image.TaskAPIImageImport}},
+		"id": object{"type": "string"}, "type": object{"type": "string", "enum": []string{image.TaskImport, image.TaskAPIImageImport, image.TaskLocationImport}},
 		"status": object{"type": "string", "enum": []string{image.TaskPending, image.TaskProcessing, image.TaskSuccess, image.TaskFailure}},
 		"input":  object{"type": []string{"null", "object"}}, "result": object{"type": []string{"null", "object"}}, "message": nullText,
 		"owner": nullText, "image_id": nullText, "user_id": nullText, "request_id": nullText, "expires_at": nullText,

@@ -79,7 +79,7 @@ func (h *handler) addLocation(w http.ResponseWriter, r *http.Request) error {
 	if err := httpx.Decode(r, &in); err != nil {
 		return err
 	}
-	if err := h.svc.AddLocation(r.Context(), httpx.Param(r, "image_id"), in.URL, in.Validation.Hash); err != nil {
+	if _, err := h.svc.AddLocation(r.Context(), httpx.Param(r, "image_id"), in.URL, in.Validation.Hash); err != nil {
 		return err
 	}
 	return httpx.NoContent(w, http.StatusAccepted)

@@ -104,28 +104,36 @@ func TestLocations(t *testing.T) {
 		t.Cleanup(reader.Close)
 		deps.Backends = append(deps.Backends, image.Backend{ID: "http", Type: "http", ReadOnly: true, Data: web.NewStore(reader)})
 	}, func(t *testing.T, c *client) {
+		c.runs()
 		sum := sha512.Sum512(data)
 		body := func(url, hash string) string {
 			return `{"url":"` + url + `","validation_data":{"os_hash_algo":"sha512","os_hash_value":"` + hash + `"}}`
 		}
 		path := c.create("{" + raw + "}")
-		for url, status := range map[string]int{
-			server.URL + "/absent": 400, "http://127.0.0.1:1/image": 400, "file://" + c.dir + "/x": 400, "nonsense": 400,
-		} {
-			c.want(status, "POST", path+"/locations", `{"url":"`+url+`"}`, "Invalid location")
+		for _, url := range []string{"http://127.0.0.1:1/image", "file://" + c.dir + "/x", "nonsense"} {
+			c.want(400, "POST", path+"/locations", `{"url":"`+url+`"}`, "Invalid location")
 			c.want(200, "GET", path, "", `"status":"queued"`)
 		}
 		c.want(400, "POST", path+"/locations", body(server.URL+"/image", "nonsense"))
-		c.want(409, "POST", path+"/locations", body(server.URL+"/image", strings.Repeat("0", 128)), "is not the one that was given")
 		c.as("reader").want(403, "POST", path+"/locations", body(server.URL+"/image", hex.EncodeToString(sum[:])))
-		c.want(202, "POST", path+"/locations", body(server.URL+"/image", hex.EncodeToString(sum[:])))
+		add := func(path, body, status, message string) {
+			t.Helper()
+			c.want(202, "POST", path+"/locations", body)
+			task := c.task(path)
+			testx.Equal(t, []any{task["type"], task["status"], task["message"]}, []any{"location_import", status, message})
+		}
+		add(path, `{"url":"`+server.URL+`/absent"}`, "failure", "Invalid location: its bytes cannot be read.")
+		c.want(200, "GET", path, "", `"status":"queued"`)
+		add(path, body(server.URL+"/image", strings.Repeat("0", 128)), "failure", "The hash of the bytes at the location is not the one that was given.")
+		c.want(200, "GET", path, "", `"status":"queued"`)
+		add(path, body(server.URL+"/image", hex.EncodeToString(sum[:])), "success", "")
 		c.want(200, "GET", path, "", `"status":"active"`, `"stores":"http"`, hex.EncodeToString(sum[:]))
 		c.want(409, "POST", path+"/locations", `{"url":"`+server.URL+`/image"}`)
 		c.check(c.send("GET", path+"/file", "", nil, "Range", "bytes=999990-"), "range", 206, "elsewhere ")
 		c.check(c.send("PUT", c.create("{"+raw+"}")+"/file", "application/octet-stream", bytes.NewReader(data), "X-Image-Meta-Store", "http"), "upload", 400, "read only")
 		c.want(200, "GET", "/v2/info/stores", "", `"read-only":"true"`)
 		liar := c.create(`{"disk_format":"qcow2","container_format":"bare"}`)
-		c.want(415, "POST", liar+"/locations", `{"url":"`+server.URL+`/image"}`, "does not match stream data raw")
+		add(liar, `{"url":"`+server.URL+`/image"}`, "failure", "Image disk_format qcow2 does not match stream data raw")
 		c.want(204, "DELETE", path, "")
 	})
 }
