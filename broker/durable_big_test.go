@@ -55,6 +55,9 @@ func TestBigQueue(t *testing.T) {
 	b, stop := openBroker(t, cfg)
 	begun := time.Now()
 	fillBig(t, b, n, 1024)
+	if used := b.Stats().MemoryUsed; used > limit {
+		t.Errorf("messages take %d octets in memory; %d are allowed", used, limit)
+	}
 	rss, peak := memoryNow(t)
 	t.Logf("%d messages of 1 KiB published and confirmed in %v; %d MiB in memory, %d at most", n, time.Since(begun).Round(time.Millisecond), rss, peak)
 	begun = time.Now()
