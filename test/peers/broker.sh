@@ -94,7 +94,11 @@ note() { # note WHAT BETTER RABBIT NUBO: one result each
 table() {
   sort -t$'\t' -s -k4,4g "$work/results" | awk -F'\t' -v order="$(cut -f1 "$work/results" | awk '!seen[$0]++')" '
     { k = $1 SUBSEP $3; better[$1] = $2; v[k, ++n[k]] = $4 }
-    function show(x) { return x >= 1000 ? sprintf("%d,%03d", x / 1000, x % 1000) : sprintf(x < 10 ? "%.1f" : "%.0f", x) }
+    function show(x, s) {
+      if (x < 1000) return sprintf(x < 10 ? "%.1f" : "%.0f", x)
+      for (s = ""; x >= 1000; x = int(x / 1000)) s = sprintf(",%03d", x % 1000) s
+      return x s
+    }
     function median(w, b, k) { k = w SUBSEP b; return v[k, int((n[k] + 1) / 2)] }
     END {
       print "| what | RabbitMQ | nubo | ratio |\n| --- | --- | --- | --- |"
@@ -112,6 +116,12 @@ sleep 3
 note 'start until a client is greeted, ms' less "$rabbit_took" "$nubo_took"
 idle() { bench "$1" connections --count 1 | field rss_before_mb; }
 note 'idle, resident MB' less "$(idle rabbit)" "$(idle nubo)"
+kept() { # KiB that each of 1,000 connections takes
+  local out
+  out=$(bench "$1" connections --count 1000)
+  awk -v a="$(field rss_before_mb <<<"$out")" -v b="$(field rss_after_mb <<<"$out")" 'BEGIN { print (b - a) * 1024 / 1000 }'
+}
+note 'a connection with a channel, resident KiB' less "$(kept rabbit)" "$(kept nubo)"
 t=(--time "${seconds}s")
 for size in 16 1024 16384; do
   for n in 1 4; do
@@ -133,8 +143,6 @@ done
 rounds=1
 compare '10,000 queues declared and deleted, pairs/s' rate more queues --queues 10000
 compare '1,000 connections opened, /s' rate more connections --count 1000
-kept() { bench "$1" connections --count 1000 | awk -v n=1000 '{ match($0, /"rss_before_mb":[0-9.]+/); a = substr($0, RSTART + 16, RLENGTH - 16); match($0, /"rss_after_mb":[0-9.]+/); b = substr($0, RSTART + 15, RLENGTH - 15); print (b - a) * 1024 / n }'; }
-note 'a connection with a channel, KiB' less "$(kept rabbit)" "$(kept nubo)"
 table
 echo
-echo "$(nproc) cores; load average $load before, $(cut -d' ' -f1 /proc/loadavg) after; $rounds run of what is below the last p50, medians of ${1:-3} by turns above it."
+echo "$(nproc) cores; load average $load before, $(cut -d' ' -f1 /proc/loadavg) after. Messages and calls: medians of ${1:-3} runs of $seconds s by turns; the rest was run once."
