@@ -2,6 +2,9 @@ package broker_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -81,6 +84,36 @@ func TestDiskFull(t *testing.T) {
 	testx.Equal(t, last.Wait(), true)
 	stop()
 
+	b, _ = openBroker(t, cfg)
+	testx.Equal(t, b.Stats().VHosts[0].Queues[0].Ready, 100)
+}
+
+// TestDamagedLog flips a bit of what had been durable: the broker says where,
+// and does not start without it.
+func TestDamagedLog(t *testing.T) {
+	t.Parallel()
+	cfg := broker.Config{DataDir: t.TempDir(), DiskFreeLimit: 1}
+	b, stop := openBroker(t, cfg)
+	fillBig(t, b, 100, 1024)
+	stop()
+	logs, err := filepath.Glob(filepath.Join(cfg.DataDir, "*.wal"))
+	testx.NoErr(t, err)
+	f, err := os.OpenFile(logs[0], os.O_RDWR, 0)
+	testx.NoErr(t, err)
+	defer f.Close()
+	flip := func() {
+		octet := make([]byte, 1)
+		_, err := f.ReadAt(octet, 50_000)
+		testx.NoErr(t, err)
+		_, err = f.WriteAt([]byte{octet[0] ^ 4}, 50_000)
+		testx.NoErr(t, err)
+	}
+	flip()
+	_, err = broker.Open(cfg)
+	if err == nil || !strings.Contains(err.Error(), "the log is corrupt: segment 0000000000000001 is damaged at ") {
+		t.Errorf("opened a damaged log: %v", err)
+	}
+	flip()
 	b, _ = openBroker(t, cfg)
 	testx.Equal(t, b.Stats().VHosts[0].Queues[0].Ready, 100)
 }
