@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"nubo/amqp"
-	"nubo/broker/stream"
 	"nubo/broker/pattern"
+	"nubo/broker/stream"
 )
 
 // Policy sets arguments of all queues or exchanges of a name.
