@@ -4,13 +4,19 @@ export CGO_ENABLED ?= 0
 GO ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help build up test race lint fmt generate e2e conformance-api conformance bench fuzz clean
+.PHONY: help build ui up test lint generate conformance-api conformance bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-build: ## build bin/nubo, a static binary
+build: web/dist/index.html ## build bin/nubo, a static binary with the dashboard in it
 	$(GO) build -trimpath -ldflags '-s -w -X nubo/app.Version=$(VERSION)' -o bin/nubo ./cmd/nubo
+
+web/dist/index.html: $(shell git ls-files web 2>/dev/null)
+	tools/ui
+
+ui: ## build the dashboard's front end anew, check and test it
+	tools/ui check
 
 up: ## set this machine up and start the cloud: packages, build, guest image, next steps
 	tools/up
@@ -18,20 +24,11 @@ up: ## set this machine up and start the cloud: packages, build, guest image, ne
 test: ## run all tests, installing what they need (what CI runs)
 	tools/test all
 
-race: ## run the concurrent packages' tests under the race detector
-	tools/test race
-
 lint: ## vet, format and golangci-lint, pinned
 	tools/test lint
 
-fmt: ## format the source
-	gofmt -w $$(git ls-files '*.go')
-
 generate: ## make generated code anew
 	$(GO) generate ./...
-
-e2e: ## end to end: the walkthrough, simulated and with a real guest
-	tools/test e2e
 
 conformance-api: ## run gophercloud's acceptance tests against a simulated cloud
 	test/conformance/gophercloud.sh
@@ -46,4 +43,4 @@ fuzz: ## fuzz every parser, FUZZTIME each (60s)
 	tools/test fuzz
 
 clean: ## remove what was built
-	rm -rf bin .cache/bin
+	rm -rf bin .cache/bin web/node_modules web/dist/assets web/dist/index.html

@@ -126,12 +126,18 @@ func TestDashboard(t *testing.T) {
 		testx.Equal(t, strings.Contains(body, "gAAAA"), false) // no token
 	})
 	t.Run("every page answers", func(t *testing.T) {
-		for _, page := range []string{"overview", "servers", "server-new", "volumes", "networks", "routers", "floating-ips", "topology", "admin-overview", "aggregates"} {
+		for _, page := range []string{"overview", "servers", "server-new", "volumes", "networks", "routers", "floating-ips", "topology", "admin-overview", "aggregates",
+			"images", "flavors", "keypairs", "security-groups", "ports", "hypervisors", "volume-types", "domains", "projects", "users", "groups", "roles", "services"} {
 			status, body := admin.do("GET", "/dashboard/pages/"+page, nil)
-			var out struct{ Errors map[string]any }
+			var out map[string]any
 			testx.NoErr(t, json.Unmarshal([]byte(body), &out))
-			if status != http.StatusOK || len(out.Errors) > 0 {
-				t.Errorf("%s: %d %v", page, status, out.Errors)
+			if status != http.StatusOK || len(out["errors"].(map[string]any)) > 0 {
+				t.Errorf("%s: %d %v", page, status, out["errors"])
+			}
+			for name, part := range out {
+				if part == nil {
+					t.Errorf("%s: the part %s is not in its answer", page, name)
+				}
 			}
 		}
 		for path, want := range map[string]int{"/dashboard/pages/none": 404, "/dashboard/pages/server": 400, "/dashboard/pages/server?id=..": 400, "/dashboard/pages/server?id=0": 404, "/dashboard/none": 404} {

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,6 +28,8 @@ type part struct {
 	service, path string
 	// main is the part without which there is no page: its error is the page's.
 	main bool
+	// key is where in the answer the part is; its name if empty.
+	key string
 }
 
 // all bounds the lists that only give things their names.
@@ -36,94 +39,108 @@ const all = "limit=1000"
 // request. What it joins the browser joins.
 var pages = map[string][]part{
 	"overview": {
-		{"limits", "compute", "/limits", true},
-		{"volume_limits", "volume", "/limits", false},
-		{"network_quota", "network", "/quotas/{project}/details", false},
-		{"servers", "compute", "/servers/detail?limit=10&sort_key=created_at&sort_dir=desc", false},
-		{"networks", "network", "/networks?" + all, false},
-		{"routers", "network", "/routers?" + all, false},
-		{"images", "image", "/v2/images?limit=20", false},
+		{"limits", "compute", "/limits", true, ""},
+		{"volume_limits", "volume", "/limits", false, "limits"},
+		{"network_quota", "network", "/quotas/{project}/details", false, "quota"},
+		{"servers", "compute", "/servers/detail?limit=10&sort_key=created_at&sort_dir=desc", false, ""},
+		{"networks", "network", "/networks?" + all, false, ""},
+		{"routers", "network", "/routers?" + all, false, ""},
+		{"images", "image", "/v2/images?limit=20", false, ""},
 	},
 	"servers": {
-		{"servers", "compute", "/servers/detail?{list}", true},
-		{"images", "image", "/v2/images?" + all, false},
+		{"servers", "compute", "/servers/detail?{list}", true, ""},
+		{"images", "image", "/v2/images?" + all, false, ""},
 	},
 	"server": {
-		{"server", "compute", "/servers/{id}", true},
-		{"actions", "compute", "/servers/{id}/os-instance-actions", false},
-		{"attachments", "compute", "/servers/{id}/os-volume_attachments", false},
-		{"security_groups", "network", "/security-groups?" + all, false},
-		{"ports", "network", "/ports?device_id={id}", false},
-		{"networks", "network", "/networks?" + all, false},
-		{"floatingips", "network", "/floatingips?" + all, false},
-		{"volumes", "volume", "/volumes/detail?" + all, false},
-		{"images", "image", "/v2/images?" + all, false},
+		{"server", "compute", "/servers/{id}", true, ""},
+		{"actions", "compute", "/servers/{id}/os-instance-actions", false, "instanceActions"},
+		{"attachments", "compute", "/servers/{id}/os-volume_attachments", false, "volumeAttachments"},
+		{"security_groups", "network", "/security-groups?" + all, false, ""},
+		{"ports", "network", "/ports?device_id={id}", false, ""},
+		{"networks", "network", "/networks?" + all, false, ""},
+		{"floatingips", "network", "/floatingips?" + all, false, ""},
+		{"volumes", "volume", "/volumes/detail?" + all, false, ""},
+		{"images", "image", "/v2/images?" + all, false, ""},
 	},
 	"server-new": {
-		{"images", "image", "/v2/images?" + all, true},
-		{"flavors", "compute", "/flavors/detail?" + all, false},
-		{"networks", "network", "/networks?" + all, false},
-		{"subnets", "network", "/subnets?" + all, false},
-		{"security_groups", "network", "/security-groups?" + all, false},
-		{"keypairs", "compute", "/os-keypairs?" + all, false},
-		{"zones", "compute", "/os-availability-zone", false},
-		{"volumes", "volume", "/volumes/detail?status=available&" + all, false},
-		{"limits", "compute", "/limits", false},
+		{"images", "image", "/v2/images?" + all, true, ""},
+		{"flavors", "compute", "/flavors/detail?" + all, false, ""},
+		{"networks", "network", "/networks?" + all, false, ""},
+		{"subnets", "network", "/subnets?" + all, false, ""},
+		{"security_groups", "network", "/security-groups?" + all, false, ""},
+		{"keypairs", "compute", "/os-keypairs?" + all, false, ""},
+		{"zones", "compute", "/os-availability-zone", false, "availabilityZoneInfo"},
+		{"volumes", "volume", "/volumes/detail?status=available&" + all, false, ""},
+		{"limits", "compute", "/limits", false, ""},
 	},
 	"volumes": {
-		{"volumes", "volume", "/volumes/detail?{list}", true},
-		{"types", "volume", "/types", false},
-		{"servers", "compute", "/servers?" + all, false},
-		{"limits", "volume", "/limits", false},
+		{"volumes", "volume", "/volumes/detail?{list}", true, ""},
+		{"types", "volume", "/types", false, "volume_types"},
+		{"servers", "compute", "/servers?" + all, false, ""},
+		{"limits", "volume", "/limits", false, ""},
 	},
 	"networks": {
-		{"networks", "network", "/networks?{list}", true},
-		{"subnets", "network", "/subnets?" + all, false},
+		{"networks", "network", "/networks?{list}", true, ""},
+		{"subnets", "network", "/subnets?" + all, false, ""},
 	},
 	"network": {
-		{"network", "network", "/networks/{id}", true},
-		{"subnets", "network", "/subnets?network_id={id}", false},
-		{"ports", "network", "/ports?network_id={id}", false},
+		{"network", "network", "/networks/{id}", true, ""},
+		{"subnets", "network", "/subnets?network_id={id}", false, ""},
+		{"ports", "network", "/ports?network_id={id}", false, ""},
 	},
 	"routers": {
-		{"routers", "network", "/routers?{list}", true},
-		{"networks", "network", "/networks?" + all, false},
-		{"subnets", "network", "/subnets?" + all, false},
-		{"ports", "network", "/ports?device_owner=network:router_interface&" + all, false},
+		{"routers", "network", "/routers?{list}", true, ""},
+		{"networks", "network", "/networks?" + all, false, ""},
+		{"subnets", "network", "/subnets?" + all, false, ""},
+		{"ports", "network", "/ports?device_owner=network:router_interface&" + all, false, ""},
 	},
 	"floating-ips": {
-		{"floatingips", "network", "/floatingips?{list}", true},
-		{"networks", "network", "/networks?" + all, false},
-		{"ports", "network", "/ports?" + all, false},
-		{"servers", "compute", "/servers?" + all, false},
+		{"floatingips", "network", "/floatingips?{list}", true, ""},
+		{"networks", "network", "/networks?" + all, false, ""},
+		{"ports", "network", "/ports?" + all, false, ""},
+		{"servers", "compute", "/servers?" + all, false, ""},
 	},
 	"topology": {
-		{"networks", "network", "/networks?" + all, true},
-		{"subnets", "network", "/subnets?" + all, false},
-		{"routers", "network", "/routers?" + all, false},
-		{"ports", "network", "/ports?" + all, false},
-		{"servers", "compute", "/servers/detail?" + all, false},
+		{"networks", "network", "/networks?" + all, true, ""},
+		{"subnets", "network", "/subnets?" + all, false, ""},
+		{"routers", "network", "/routers?" + all, false, ""},
+		{"ports", "network", "/ports?" + all, false, ""},
+		{"servers", "compute", "/servers/detail?" + all, false, ""},
 	},
+	"images":          {{"images", "image", "/v2/images?{list}", true, ""}},
+	"flavors":         {{"flavors", "compute", "/flavors/detail?{list}", true, ""}},
+	"keypairs":        {{"keypairs", "compute", "/os-keypairs?{list}", true, ""}},
+	"security-groups": {{"security_groups", "network", "/security-groups?{list}", true, ""}},
+	"security-group":  {{"security_group", "network", "/security-groups/{id}", true, ""}, {"groups", "network", "/security-groups?" + all, false, "security_groups"}},
+	"ports":           {{"ports", "network", "/ports?{list}", true, ""}, {"networks", "network", "/networks?" + all, false, ""}},
+	"hypervisors":     {{"hypervisors", "compute", "/os-hypervisors/detail", true, ""}, {"services", "compute", "/os-services?binary=nova-compute", false, ""}},
+	"volume-types":    {{"types", "volume", "/types?is_public=None", true, "volume_types"}},
+	"domains":         {{"domains", "identity", "/domains", true, ""}},
+	"projects":        {{"projects", "identity", "/projects", true, ""}, {"domains", "identity", "/domains", false, ""}},
+	"users":           {{"users", "identity", "/users", true, ""}, {"projects", "identity", "/projects", false, ""}, {"domains", "identity", "/domains", false, ""}},
+	"groups":          {{"groups", "identity", "/groups", true, ""}, {"users", "identity", "/users", false, ""}, {"domains", "identity", "/domains", false, ""}},
+	"roles":           {{"roles", "identity", "/roles", true, ""}},
+	"services":        {{"services", "identity", "/services", true, ""}, {"endpoints", "identity", "/endpoints", false, ""}},
 	"admin-overview": {
-		{"compute_services", "compute", "/os-services", true},
-		{"volume_services", "volume", "/os-services", false},
-		{"agents", "network", "/agents", false},
-		{"hypervisors", "compute", "/os-hypervisors/detail", false},
-		{"projects", "identity", "/projects", false},
+		{"compute_services", "compute", "/os-services", true, "services"},
+		{"volume_services", "volume", "/os-services", false, "services"},
+		{"agents", "network", "/agents", false, ""},
+		{"hypervisors", "compute", "/os-hypervisors/detail", false, ""},
+		{"projects", "identity", "/projects", false, ""},
 	},
 	"aggregates": {
-		{"aggregates", "compute", "/os-aggregates", true},
-		{"zones", "compute", "/os-availability-zone/detail", false},
-		{"hypervisors", "compute", "/os-hypervisors", false},
+		{"aggregates", "compute", "/os-aggregates", true, ""},
+		{"zones", "compute", "/os-availability-zone/detail", false, "availabilityZoneInfo"},
+		{"hypervisors", "compute", "/os-hypervisors", false, ""},
 	},
 	"project": {
-		{"project", "identity", "/projects/{id}", true},
-		{"assignments", "identity", "/role_assignments?scope.project.id={id}&include_names", false},
-		{"users", "identity", "/users", false},
-		{"roles", "identity", "/roles", false},
-		{"compute_quota", "compute", "/os-quota-sets/{id}", false},
-		{"volume_quota", "volume", "/os-quota-sets/{id}", false},
-		{"network_quota", "network", "/quotas/{id}", false},
+		{"project", "identity", "/projects/{id}", true, ""},
+		{"assignments", "identity", "/role_assignments?scope.project.id={id}&include_names", false, "role_assignments"},
+		{"users", "identity", "/users", false, ""},
+		{"roles", "identity", "/roles", false, ""},
+		{"compute_quota", "compute", "/os-quota-sets/{id}", false, "quota_set"},
+		{"volume_quota", "volume", "/os-quota-sets/{id}", false, "quota_set"},
+		{"network_quota", "network", "/quotas/{id}", false, "quota"},
 	},
 }
 
@@ -158,7 +175,7 @@ func (s *Service) page(w http.ResponseWriter, r *http.Request) error {
 		}
 		g.Go(func() error {
 			var err error
-			answers[i], err = s.ask(ctx, v, p.service, fill(p.path, q, c))
+			answers[i], err = s.ask(ctx, v, p, fill(p.path, q, c))
 			var e *rest.Error
 			if err == nil || p.main || !errors.As(err, &e) {
 				return err
@@ -188,10 +205,13 @@ func needsID(parts []part) bool {
 	return slices.ContainsFunc(parts, func(p part) bool { return strings.Contains(p.path, "{id}") })
 }
 
-func (s *Service) ask(ctx context.Context, v session, service, path string) (json.RawMessage, error) {
-	var out json.RawMessage
-	err := s.client(service, v.Token).Get(ctx, path, &out)
-	return out, err
+// ask gets a part, without the envelope it comes in.
+func (s *Service) ask(ctx context.Context, v session, p part, path string) (json.RawMessage, error) {
+	var out map[string]json.RawMessage
+	if err := s.client(p.service, v.Token).Get(ctx, path, &out); err != nil {
+		return nil, err
+	}
+	return out[cmp.Or(p.key, p.name)], nil
 }
 
 // fill puts the request's values into a path.

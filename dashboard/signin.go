@@ -33,6 +33,8 @@ type account struct {
 	Projects []project     `json:"projects"`
 	// SystemScope: the user may act on the whole system.
 	SystemScope bool `json:"system_scope"`
+	// AuthURL is identity's address, for openrc and clouds.yaml.
+	AuthURL string `json:"auth_url"`
 	// Services are the types in the catalog: a page of another is not shown.
 	Services []string `json:"services"`
 }
@@ -181,7 +183,7 @@ func (s *Service) account(ctx context.Context, v session) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &account{User: t.User, Project: t.Project, Domain: t.Domain, System: len(t.System) > 0, Expires: v.Expires, Roles: []string{}, Services: []string{}}
+	a := &account{User: t.User, Project: t.Project, Domain: t.Domain, System: len(t.System) > 0, AuthURL: s.services["identity"].Endpoint, Expires: v.Expires, Roles: []string{}, Services: []string{}}
 	for _, role := range t.Roles {
 		a.Roles = append(a.Roles, role.Name)
 	}

@@ -4,7 +4,7 @@
 # "N passed, N failed".
 set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/go/bin
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/go/bin:/usr/local/bin
 nubo=$root/bin/nubo
 work=$(mktemp -d "${TMPDIR:-/tmp}/nubo-e2e.XXXXXX")
 passed=0 failed=0 n=0
@@ -45,7 +45,7 @@ free_offset() {
   local o
   for o in $(shuf -i 1000-9000 -n 20); do
     local busy=0 p
-    for p in 5000 9292 8774 8778 9696 8776 5672; do (exec 3<>/dev/tcp/127.0.0.1/$((p+o))) 2>/dev/null && busy=1; done
+    for p in 5000 9292 8774 8778 9696 8776 5672 9999 15672 15692; do (exec 3<>/dev/tcp/127.0.0.1/$((p+o))) 2>/dev/null && busy=1; done
     [ $busy = 0 ] && { echo "$o"; return; }
   done
   return 1

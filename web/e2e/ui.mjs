@@ -1,0 +1,144 @@
+// A person at the dashboard: what he clicks and types, in either language.
+import { readFileSync } from 'node:fs'
+import { chromium } from 'playwright-core'
+
+const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+
+export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags })
+
+/** Prints what was seen, as test/lib does: "ok 1 …"; ends the process's luck at the first failure. */
+export class Report {
+  passed = 0
+  failed = 0
+  async step(name, what) {
+    try {
+      await what()
+      this.passed++
+      console.log(`ok ${this.passed + this.failed} ${name}`)
+    } catch (e) {
+      this.failed++
+      console.log(`not ok ${this.passed + this.failed} ${name}\n${String(e?.stack ?? e).replace(/^/gm, '    ')}`)
+      throw e
+    }
+  }
+  end() {
+    console.log(`${this.passed} passed, ${this.failed} failed`)
+    process.exitCode = this.failed === 0 ? 0 : 1
+  }
+}
+
+export class Person {
+  /** The requests the page has sent. */
+  requests = []
+  errors = []
+
+  static async open(browser, base, language, theme = 'light') {
+    const p = new Person()
+    p.base = base
+    p.context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true, reducedMotion: 'reduce' })
+    p.page = await p.context.newPage()
+    p.page.setDefaultTimeout(20_000)
+    p.words = JSON.parse(readFileSync(new URL(`../src/locales/${language}.json`, import.meta.url), 'utf8'))
+    p.page.on('request', (r) => p.requests.push({ url: r.url(), method: r.method(), time: Date.now() }))
+    p.page.on('pageerror', (e) => p.errors.push(String(e)))
+    await p.page.addInitScript(
+      ([l, t]) => {
+        localStorage.setItem('language', l)
+        localStorage.setItem('theme', t)
+      },
+      [language, theme],
+    )
+    await p.page.goto(base)
+    return p
+  }
+
+  /** The word of a key in this person's language. */
+  t(key) {
+    const word = key.split('.').reduce((o, k) => o?.[k], this.words)
+    if (typeof word !== 'string') throw new Error(`there is no word for ${key}`)
+    return word
+  }
+
+  async signIn(user, password) {
+    await this.page.locator('#user').fill(user)
+    await this.page.locator('#password').fill(password)
+    await this.page.getByRole('button', { name: this.t('login.signIn') }).click()
+    await this.page.getByRole('navigation').waitFor()
+  }
+
+  /** Goes to a page by the menu. */
+  async menu(section, item) {
+    const group = this.page.getByRole('menuitem', { name: this.t(`menu.${section}`), exact: true }).first()
+    await group.waitFor()
+    if ((await group.getAttribute('aria-expanded')) !== 'true') await group.click()
+    const path = { project: '/', admin: '/admin/', identity: '/identity/' }[section]
+    await this.page.locator(`nav a[href^="${path}"]`, { hasText: new RegExp(`^${this.t(`menu.${item}`)}$`) }).first().click()
+  }
+
+  create = () => this.page.locator('main [data-create], [role=main] [data-create]').first().click()
+
+  /** Fills the fields of the form that is open. */
+  async fill(values) {
+    const form = this.page.locator('form:visible').last()
+    for (const [name, value] of Object.entries(values)) {
+      const input = form.locator(`[id="${name}"]`)
+      await input.waitFor({ state: 'attached' })
+      if (typeof value === 'boolean') {
+        if ((await input.getAttribute('aria-checked')) !== String(value)) await input.click()
+      } else if (value?.files) await form.locator('input[type=file]').setInputFiles(value.files)
+      else if (value?.pick) await this.pick(input, value.pick)
+      else await input.fill(String(value))
+    }
+  }
+
+  /** Chooses an option of a select. */
+  async pick(input, text) {
+    await input.locator('xpath=ancestor::*[contains(concat(" ", @class, " "), " ant-select ")][1]').click()
+    await input.fill(text)
+    await this.page.locator('.ant-select-dropdown:not(.ant-select-dropdown-hidden) .ant-select-item-option-active', { hasText: text }).waitFor()
+    await this.page.keyboard.press('Enter')
+    await this.page.keyboard.press('Tab')
+  }
+
+  async submit() {
+    await this.page.locator('[data-submit]:visible').last().click()
+  }
+
+  /** Fills a form, sends it and waits until it is gone. */
+  async send(values) {
+    await this.fill(values)
+    await this.submit()
+    await this.page.locator('.ant-drawer-open form').waitFor({ state: 'detached' })
+  }
+
+  row = (text) => this.page.locator('.ant-table-row', { hasText: text }).first()
+
+  has = (text) => this.row(text).waitFor()
+
+  gone = (text) => this.row(text).waitFor({ state: 'detached' })
+
+  /** Waits for a thing's state, as the cloud names it. */
+  status = (text, value) => this.row(text).locator(`[data-status="${value}"]`).waitFor()
+
+  /** Does something with a row by its menu. */
+  async act(text, key) {
+    await this.row(text).getByRole('button', { name: this.t('common.actions') }).or(this.row(text).locator('button[aria-label]').last()).first().click()
+    await this.page
+      .locator('.ant-dropdown:not(.ant-dropdown-hidden) .ant-dropdown-menu-item:not(.ant-dropdown-menu-item-disabled)', { hasText: new RegExp(`^${this.t(`actions.${key}`)}$`) })
+      .click()
+  }
+
+  /** Does something with the thing whose page is open. */
+  press = (key) => this.page.locator(`[data-action="${key}"]`).click()
+
+  async confirm() {
+    await this.page.locator('.ant-modal-confirm-btns button').last().click()
+    await this.page.locator('.ant-modal-confirm').waitFor({ state: 'detached' })
+  }
+
+  async remove(text, key = 'delete') {
+    await this.act(text, key)
+    await this.confirm()
+    await this.gone(text)
+  }
+}

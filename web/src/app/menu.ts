@@ -1,0 +1,61 @@
+// The menu follows the catalog and the policies.
+
+export interface Item {
+  /** The path, and the key of the title below "menu.". */
+  to: string
+  key: string
+  /** The service type without which there is no such page. */
+  service?: string
+}
+
+export interface Section {
+  key: string
+  items: Item[]
+  /** The rule somebody must be allowed to see the section. */
+  rule?: string
+}
+
+export const sections: Section[] = [
+  {
+    key: 'project',
+    items: [
+      { to: '/overview', key: 'overview' },
+      { to: '/servers', key: 'servers', service: 'compute' },
+      { to: '/images', key: 'images', service: 'image' },
+      { to: '/flavors', key: 'flavors', service: 'compute' },
+      { to: '/keypairs', key: 'keypairs', service: 'compute' },
+      { to: '/volumes', key: 'volumes', service: 'block-storage' },
+      { to: '/networks', key: 'networks', service: 'network' },
+      { to: '/routers', key: 'routers', service: 'network' },
+      { to: '/floating-ips', key: 'floatingIps', service: 'network' },
+      { to: '/security-groups', key: 'securityGroups', service: 'network' },
+      { to: '/api-access', key: 'apiAccess' },
+    ],
+  },
+  {
+    key: 'admin',
+    rule: 'os_compute_api:os-hypervisors:list',
+    items: [
+      { to: '/admin/overview', key: 'overview' },
+      { to: '/admin/servers', key: 'servers', service: 'compute' },
+      { to: '/admin/flavors', key: 'flavors', service: 'compute' },
+      { to: '/admin/hypervisors', key: 'hypervisors', service: 'compute' },
+      { to: '/admin/aggregates', key: 'aggregates', service: 'compute' },
+      { to: '/admin/networks', key: 'networks', service: 'network' },
+      { to: '/admin/routers', key: 'routers', service: 'network' },
+      { to: '/admin/volumes', key: 'volumes', service: 'block-storage' },
+      { to: '/admin/volume-types', key: 'volumeTypes', service: 'block-storage' },
+    ],
+  },
+  {
+    key: 'identity',
+    rule: 'identity:list_projects',
+    items: [
+      { to: '/identity/domains', key: 'domains' },
+      { to: '/identity/projects', key: 'projects' },
+      { to: '/identity/users', key: 'users' },
+      { to: '/identity/groups', key: 'groups' },
+      { to: '/identity/roles', key: 'roles' },
+    ],
+  },
+]

@@ -1,0 +1,66 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
+import { Result } from 'antd'
+import { useTranslation } from 'react-i18next'
+import { Shell } from './shell'
+
+// Each page is loaded when it is first gone to.
+const pages = {
+  '/overview': lazyRouteComponent(() => import('../pages/project/overview'), 'Overview'),
+  '/servers': lazyRouteComponent(() => import('../pages/project/servers'), 'Servers'),
+  '/servers/new': lazyRouteComponent(() => import('../pages/project/servernew'), 'ServerNew'),
+  '/servers/$id': lazyRouteComponent(() => import('../pages/project/server'), 'Server'),
+  '/images': lazyRouteComponent(() => import('../pages/project/images'), 'Images'),
+  '/flavors': lazyRouteComponent(() => import('../pages/project/flavors'), 'Flavors'),
+  '/keypairs': lazyRouteComponent(() => import('../pages/project/keypairs'), 'Keypairs'),
+  '/volumes': lazyRouteComponent(() => import('../pages/project/volumes'), 'Volumes'),
+  '/networks': lazyRouteComponent(() => import('../pages/project/networks'), 'Networks'),
+  '/networks/$id': lazyRouteComponent(() => import('../pages/project/networks'), 'Network'),
+  '/routers': lazyRouteComponent(() => import('../pages/project/routers'), 'Routers'),
+  '/floating-ips': lazyRouteComponent(() => import('../pages/project/floatingips'), 'FloatingIps'),
+  '/security-groups': lazyRouteComponent(() => import('../pages/project/securitygroups'), 'SecurityGroups'),
+  '/security-groups/$id': lazyRouteComponent(() => import('../pages/project/securitygroups'), 'SecurityGroup'),
+  '/api-access': lazyRouteComponent(() => import('../pages/project/apiaccess'), 'ApiAccess'),
+  '/admin/overview': lazyRouteComponent(() => import('../pages/admin/overview'), 'AdminOverview'),
+  '/admin/servers': lazyRouteComponent(() => import('../pages/project/servers'), 'AdminServers'),
+  '/admin/flavors': lazyRouteComponent(() => import('../pages/project/flavors'), 'AdminFlavors'),
+  '/admin/hypervisors': lazyRouteComponent(() => import('../pages/admin/hypervisors'), 'Hypervisors'),
+  '/admin/aggregates': lazyRouteComponent(() => import('../pages/admin/aggregates'), 'Aggregates'),
+  '/admin/networks': lazyRouteComponent(() => import('../pages/project/networks'), 'AdminNetworks'),
+  '/admin/routers': lazyRouteComponent(() => import('../pages/project/routers'), 'AdminRouters'),
+  '/admin/volumes': lazyRouteComponent(() => import('../pages/project/volumes'), 'AdminVolumes'),
+  '/admin/volume-types': lazyRouteComponent(() => import('../pages/admin/volumetypes'), 'VolumeTypes'),
+  '/identity/domains': lazyRouteComponent(() => import('../pages/identity/lists'), 'Domains'),
+  '/identity/projects': lazyRouteComponent(() => import('../pages/identity/lists'), 'Projects'),
+  '/identity/projects/$id': lazyRouteComponent(() => import('../pages/identity/project'), 'Project'),
+  '/identity/users': lazyRouteComponent(() => import('../pages/identity/lists'), 'Users'),
+  '/identity/groups': lazyRouteComponent(() => import('../pages/identity/lists'), 'Groups'),
+  '/identity/roles': lazyRouteComponent(() => import('../pages/identity/lists'), 'Roles'),
+}
+
+function NotFound() {
+  const { t } = useTranslation()
+  return <Result status="404" title={t('errors.notFound')} />
+}
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound })
+
+const routes = Object.entries(pages).map(([path, component]) =>
+  createRoute({
+    getParentRoute: () => root,
+    path,
+    // Each thing has a page of its own: nothing of the last one stays.
+    component,
+    remountDeps: ({ params }) => params,
+    validateSearch: (search: Record<string, unknown>): { q?: string } => (typeof search.q === 'string' ? { q: search.q } : {}),
+  }),
+)
+
+const start = createRoute({
+  getParentRoute: () => root,
+  path: '/',
+  beforeLoad: () => {
+    throw redirect({ to: '/overview' as never })
+  },
+})
+
+export const router = createRouter({ routeTree: root.addChildren([start, ...routes]) })

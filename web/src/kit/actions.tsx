@@ -1,0 +1,146 @@
+// What can be done with a thing: shown by policy, asked about if dangerous,
+// run as a task.
+import { DownOutlined } from '@ant-design/icons'
+import { App, Button, Dropdown, Flex, Input, Tooltip } from 'antd'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { ApiError, type Call, type Row, useCan } from './api'
+import { FormDrawer, type FormSpec } from './form'
+import { run } from './tasks'
+
+export interface Action {
+  /** The key of the label below "actions.". */
+  key: string
+  rule?: string
+  danger?: boolean
+  /** Whether the thing has this action at all. */
+  show?: (row: Row) => boolean
+  /** Why it cannot be done now: a key below "why.". */
+  disabled?: (row: Row) => string | undefined
+  /** Ask before it is done; destructive ones by typing the name. */
+  confirm?: boolean
+  calls?: (row: Row, data: Row) => Call | Call[]
+  form?: FormSpec
+  /** Goes to a page instead. */
+  go?: (row: Row) => void
+}
+
+/** What a thing is called. */
+export function nameOf(row: Row): string {
+  return row.name || row.floating_ip_address || row.id || ''
+}
+
+interface Props {
+  actions: Action[]
+  row: Row
+  data: Row
+  /** Buttons side by side; a menu otherwise. */
+  buttons?: boolean
+  after?: () => void
+}
+
+export function Actions({ actions, row, data, buttons, after }: Props) {
+  const { t } = useTranslation()
+  const { modal, message } = App.useApp()
+  const can = useCan(actions.flatMap((a) => a.rule ?? []))
+  const [form, setForm] = useState<FormSpec>()
+  const shown = actions.filter((a) => !a.show || a.show(row))
+
+  const perform = async (a: Action) => {
+    if (!a.calls) return
+    try {
+      await run(`${t(`actions.${a.key}`)} ${nameOf(row)}`, a.calls(row, data))
+      after?.()
+    } catch (e) {
+      const err = e as ApiError
+      message.error(`${err.message}${err.requestId ? ` (${err.requestId})` : ''}`)
+    }
+  }
+  const start = (a: Action) => {
+    if (a.go) a.go(row)
+    else if (a.form) setForm(a.form)
+    else if (a.confirm || a.danger) {
+      modal.confirm({
+        title: t('confirm.title', { action: t(`actions.${a.key}`), name: nameOf(row) }),
+        okText: t(`actions.${a.key}`),
+        cancelText: t('common.cancel'),
+        okButtonProps: { danger: a.danger },
+        onOk: () => perform(a),
+      })
+    } else void perform(a)
+  }
+  const why = (a: Action): string | undefined => {
+    const verdict = can(a.rule)
+    if (!verdict.allowed) return verdict.reason ? t('why.policy', { reason: verdict.reason }) : t('why.asking')
+    const reason = a.disabled?.(row)
+    return reason ? t(`why.${reason}`) : undefined
+  }
+  const drawer = form ? <FormDrawer spec={form} data={data} row={row} onClose={() => setForm(undefined)} /> : null
+  if (buttons) {
+    return (
+      <Flex gap={8} wrap>
+        {shown.map((a) => (
+          <Tooltip key={a.key} title={why(a)}>
+            <Button danger={a.danger} disabled={why(a) !== undefined} onClick={() => start(a)} data-action={a.key}>
+              {t(`actions.${a.key}`)}
+            </Button>
+          </Tooltip>
+        ))}
+        {drawer}
+      </Flex>
+    )
+  }
+  return (
+    <>
+      <Dropdown
+        trigger={['click']}
+        menu={{
+          items: shown.map((a) => ({
+            key: a.key,
+            danger: a.danger,
+            disabled: why(a) !== undefined,
+            'data-action': a.key,
+            label: <span title={why(a)}>{t(`actions.${a.key}`)}</span>,
+          })),
+          onClick: ({ key }) => {
+            const a = shown.find((one) => one.key === key)
+            if (a) start(a)
+          },
+        }}
+      >
+        <Button size="small" aria-label={t('common.actionsOf', { name: nameOf(row) })}>
+          {t('common.actions')} <DownOutlined />
+        </Button>
+      </Dropdown>
+      {drawer}
+    </>
+  )
+}
+
+/** Deletes several at once, each with its own result; the number is typed. */
+export function useBulk() {
+  const { t } = useTranslation()
+  const { modal, message } = App.useApp()
+  return (a: Action, rows: Row[], data: Row, after: () => void) => {
+    let typed = ''
+    modal.confirm({
+      title: t('confirm.bulk', { action: t(`actions.${a.key}`), count: rows.length }),
+      content: <Input aria-label={t('confirm.type')} placeholder={t('confirm.type')} onChange={(e) => (typed = e.target.value)} />,
+      okButtonProps: { danger: a.danger },
+      okText: t(`actions.${a.key}`),
+      cancelText: t('common.cancel'),
+      onOk: async () => {
+        if (typed !== String(rows.length)) {
+          message.warning(t('confirm.type'))
+          throw new ApiError(0, 'not confirmed')
+        }
+        const done = await Promise.allSettled(
+          rows.map((row) => (a.calls ? run(`${t(`actions.${a.key}`)} ${nameOf(row)}`, a.calls(row, data)) : Promise.resolve())),
+        )
+        const failed = done.filter((d) => d.status === 'rejected').length
+        if (failed > 0) message.error(t('confirm.failed', { failed, count: rows.length }))
+        after()
+      },
+    })
+  }
+}

@@ -1,0 +1,146 @@
+// Requests to the dashboard's own server, which passes them on to the
+// components in the session's name. The token never comes here.
+import { type QueryClient, useQuery } from '@tanstack/react-query'
+
+export class ApiError extends Error {
+  constructor(
+    readonly code: number,
+    message: string,
+    readonly requestId?: string,
+  ) {
+    super(message)
+  }
+}
+
+/** A request to a component's API, as data: it can be sent, and shown. */
+export interface Call {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  service: 'identity' | 'image' | 'compute' | 'placement' | 'network' | 'volume' | 'messaging'
+  path: string
+  body?: unknown
+  /** The content type of the body, if it is not JSON. */
+  type?: string
+  /** The microversion, if not the newest: "compute 2.91". */
+  version?: string
+  /** The same by the openstack command. */
+  cli?: string
+  /** The same as Terraform. */
+  terraform?: string
+}
+
+async function failure(resp: Response): Promise<ApiError> {
+  const text = await resp.text()
+  let message = text.slice(0, 500) || resp.statusText
+  let requestId = resp.headers.get('x-openstack-request-id') ?? undefined
+  try {
+    const body = JSON.parse(text)
+    // Each component has its own envelope: {error: {message}}, {itemNotFound: {message}}, {NeutronError: {message}}, {errors: [{detail}]}
+    const inner = body.errors?.[0] ?? Object.values(body)[0] ?? body
+    if (typeof inner === 'string') message = inner
+    else message = inner.message ?? inner.detail ?? inner.reason ?? message
+    requestId = inner.request_id ?? requestId
+  } catch {
+    const title = /<br ?\/><br ?\/>\s*([^<]+)/.exec(text)
+    if (title) message = title[1].trim()
+  }
+  return new ApiError(resp.status, message, requestId)
+}
+
+/** Sends a request to the dashboard's server. */
+export async function request<T>(method: string, path: string, body?: unknown, type = 'application/json', version?: string): Promise<T> {
+  const headers: Record<string, string> = { 'X-Nubo-Dashboard': '1' }
+  if (version) headers['OpenStack-API-Version'] = version
+  let content: BodyInit | undefined
+  if (body !== undefined) {
+    headers['Content-Type'] = type
+    content = body instanceof Blob ? body : JSON.stringify(body)
+  }
+  let resp: Response
+  try {
+    resp = await fetch(path, { method, headers, body: content, credentials: 'same-origin' })
+  } catch {
+    throw new ApiError(0, 'offline')
+  }
+  if (!resp.ok) throw await failure(resp)
+  if (resp.status === 204) return undefined as T
+  const text = await resp.text()
+  return (text === '' ? undefined : JSON.parse(text)) as T
+}
+
+/** Sends a call to a component. */
+export function send<T = unknown>(call: Call): Promise<T> {
+  return request<T>(call.method, `/dashboard/api/${call.service}${call.path}`, call.body, call.type, call.version)
+}
+
+export interface Session {
+  user: { id: string; name: string; domain?: { id: string; name: string } }
+  project: { id: string; name: string } | null
+  domain: { id: string; name: string } | null
+  system: boolean
+  roles: string[]
+  expires_at: string
+  projects: { id: string; name: string; domain_id: string }[]
+  system_scope: boolean
+  services: string[]
+  auth_url: string
+}
+
+export const sessionKey = ['session']
+
+/** Who is signed in; null for nobody. */
+export function useSession() {
+  return useQuery({
+    queryKey: sessionKey,
+    queryFn: async () => {
+      try {
+        return await request<Session>('GET', '/dashboard/session')
+      } catch (e) {
+        if (e instanceof ApiError && e.code === 401) return null
+        throw e
+      }
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what components answer is described where it is shown
+export type Row = Record<string, any>
+
+export type PageData = Row & { errors: Record<string, { code: number; message: string }> }
+
+/** One page's data: one request. */
+export function usePage(page: string, params: Record<string, string> = {}, enabled = true) {
+  return useQuery({
+    queryKey: ['page', page, params],
+    queryFn: () => request<PageData>('GET', `/dashboard/pages/${page}?${new URLSearchParams(params)}`),
+    enabled,
+  })
+}
+
+/** A list a page of its own is not worth. */
+export function useCall<T = Row>(call: Call, enabled = true) {
+  return useQuery({ queryKey: ['call', call.service, call.path], queryFn: () => send<T>(call), enabled })
+}
+
+interface Verdict {
+  allowed: boolean
+  reason?: string
+}
+
+/** What the policies allow the session; all rules of a page in one request. */
+export function useCan(rules: string[]): (rule?: string) => Verdict {
+  const wanted = [...new Set(rules)].sort()
+  const { data } = useQuery({
+    queryKey: ['can', wanted],
+    queryFn: () => request<Record<string, Verdict>>('GET', `/dashboard/can?rules=${wanted.join(',')}`),
+    enabled: wanted.length > 0,
+    staleTime: 60_000,
+  })
+  return (rule) => (rule ? (data?.[rule] ?? { allowed: false }) : { allowed: true })
+}
+
+/** Forgets everything a session saw. */
+export function forgetAll(client: QueryClient, session: Session | null) {
+  client.removeQueries({ predicate: (q) => q.queryKey[0] !== 'session' })
+  client.setQueryData(sessionKey, session)
+}

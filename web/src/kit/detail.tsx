@@ -1,0 +1,64 @@
+// A detail page is a description: its facts, tabs and actions.
+import { Descriptions, Flex, Skeleton, Tabs, Typography } from 'antd'
+import type { ReactNode } from 'react'
+import { useTranslation } from 'react-i18next'
+import { type Action, Actions, nameOf } from './actions'
+import type { ApiError, PageData, Row } from './api'
+import { usePage } from './api'
+import { Missing, Problem } from './list'
+import { Status } from './status'
+
+export interface DetailSpec {
+  page: string
+  row: (data: PageData) => Row
+  facts: (row: Row, data: PageData) => [key: string, value: ReactNode][]
+  status?: (row: Row) => { value?: string; task?: string | null }
+  actions?: Action[]
+  tabs?: { key: string; show?: (row: Row) => boolean; render: (row: Row, data: PageData, reload: () => void) => ReactNode }[]
+}
+
+export function DetailPage({ spec, id }: { spec: DetailSpec; id: string }) {
+  const { t } = useTranslation()
+  const { data, error, refetch } = usePage(spec.page, { id })
+  if (error) return <Problem error={error as ApiError} retry={() => refetch()} />
+  if (!data) return <Skeleton active />
+  const row = spec.row(data)
+  const status = spec.status?.(row)
+  const reload = () => void refetch()
+  return (
+    <Flex vertical gap={16}>
+      <Flex justify="space-between" align="center" wrap gap={8}>
+        <Flex align="center" gap={12} wrap>
+          <Typography.Title level={3} style={{ margin: 0 }}>
+            {nameOf(row)}
+          </Typography.Title>
+          {status ? <Status value={status.value} task={status.task} /> : null}
+        </Flex>
+        {spec.actions ? <Actions actions={spec.actions} row={row} data={data} buttons after={reload} /> : null}
+      </Flex>
+      <Missing errors={data.errors} />
+      <Descriptions
+        bordered
+        size="small"
+        column={{ xs: 1, md: 2 }}
+        items={spec.facts(row, data).map(([key, value]) => ({ key, label: t(`fields.${key}`), children: value ?? '–' }))}
+      />
+      <Tabs
+        items={(spec.tabs ?? [])
+          .filter((tab) => !tab.show || tab.show(row))
+          .map((tab) => ({ key: tab.key, label: t(`tabs.${tab.key}`), children: tab.render(row, data, reload) }))}
+      />
+    </Flex>
+  )
+}
+
+/** An id that can be copied. */
+export function Id({ value }: { value?: string | null }) {
+  return value ? (
+    <Typography.Text copyable className="id">
+      {value}
+    </Typography.Text>
+  ) : (
+    <>–</>
+  )
+}

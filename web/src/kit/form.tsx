@@ -1,0 +1,170 @@
+// A form is a list of fields and the call its values make.
+import { Alert, Button, Drawer, Flex, Form, Input, InputNumber, Select, Switch, Tabs, Upload } from 'antd'
+import { useMemo, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { ApiError, type Call, type Row } from './api'
+import { ShowApi } from './showapi'
+import { run } from './tasks'
+
+export interface Field {
+  name: string
+  /** The key of the label below "fields."; the name if missing. */
+  label?: string
+  type?: 'text' | 'password' | 'number' | 'select' | 'multi' | 'switch' | 'area' | 'file' | 'tags'
+  required?: boolean
+  options?: { value: string; label: string }[]
+  initial?: unknown
+  min?: number
+  max?: number
+  /** The key of a line of help below "help.". */
+  help?: string
+  pattern?: RegExp
+  /** Whether the field is shown for these values. */
+  when?: (values: Row) => boolean
+}
+
+export interface FormSpec<R = Row> {
+  /** The key of the title below "actions.". */
+  title: string
+  /** data is that of the page; row what the form is about, if it is. */
+  fields: (data: Row, row?: R) => Field[]
+  calls: (values: Row, row: R, data: Row) => Call | Call[]
+  /** What is done with the answer. */
+  done?: (answer: Row, values: Row) => void
+  width?: number
+}
+
+function input(field: Field) {
+  switch (field.type) {
+    case 'password':
+      return <Input.Password autoComplete="new-password" />
+    case 'number':
+      return <InputNumber min={field.min} max={field.max} style={{ width: '100%' }} />
+    case 'select':
+    case 'multi':
+      return (
+        <Select
+          mode={field.type === 'multi' ? 'multiple' : undefined}
+          options={field.options}
+          showSearch={{ optionFilterProp: 'label' }}
+          allowClear={!field.required}
+          data-field={field.name}
+        />
+      )
+    case 'tags':
+      return <Select mode="tags" tokenSeparators={[',', ' ']} open={false} suffixIcon={null} />
+    case 'switch':
+      return <Switch />
+    case 'area':
+      return <Input.TextArea rows={4} />
+    case 'file':
+      return (
+        <Upload beforeUpload={() => false} maxCount={1}>
+          <Button>…</Button>
+        </Upload>
+      )
+    default:
+      return <Input autoComplete="off" />
+  }
+}
+
+/** The inputs of some fields. */
+export function Fields({ fields, values }: { fields: Field[]; values: Row }) {
+  const { t } = useTranslation()
+  return fields
+    .filter((f) => !f.when || f.when(values))
+    .map((f) => (
+      <Form.Item
+        key={f.name}
+        name={f.name}
+        label={t(`fields.${f.label ?? f.name}`)}
+        tooltip={f.help ? t(`help.${f.help}`) : undefined}
+        valuePropName={f.type === 'switch' ? 'checked' : f.type === 'file' ? 'fileList' : 'value'}
+        getValueFromEvent={f.type === 'file' ? (e: { fileList: unknown[] }) => e.fileList : undefined}
+        rules={[
+          { required: f.required, message: t('form.required') },
+          ...(f.pattern ? [{ pattern: f.pattern, message: t('form.pattern') }] : []),
+        ]}
+      >
+        {input(f)}
+      </Form.Item>
+    ))
+}
+
+/** What a form starts with. */
+export function initial(fields: Field[]): Row {
+  return Object.fromEntries(fields.filter((f) => f.initial !== undefined).map((f) => [f.name, f.initial]))
+}
+
+interface Props {
+  spec: FormSpec
+  data: Row
+  row?: Row
+  onClose: () => void
+}
+
+/** A form in a drawer, with the same thing as a command beside it. */
+export function FormDrawer({ spec, data, row, onClose }: Props) {
+  const { t } = useTranslation()
+  const [form] = Form.useForm<Row>()
+  const fields = useMemo(() => spec.fields(data, row), [spec, data, row])
+  const values = Form.useWatch([], form) ?? initial(fields)
+  const [error, setError] = useState<ApiError>()
+  const [busy, setBusy] = useState(false)
+  const calls = () => {
+    try {
+      const out = spec.calls(form.getFieldsValue(true), row ?? {}, data)
+      return Array.isArray(out) ? out : [out]
+    } catch {
+      return []
+    }
+  }
+  const submit = async () => {
+    setBusy(true)
+    setError(undefined)
+    try {
+      const answer = await run<Row>(t(`actions.${spec.title}`), spec.calls(form.getFieldsValue(true), row ?? {}, data))
+      spec.done?.(answer, form.getFieldsValue(true))
+      onClose()
+    } catch (e) {
+      setError(e instanceof ApiError ? e : new ApiError(0, String(e)))
+    } finally {
+      setBusy(false)
+    }
+  }
+  return (
+    <Drawer
+      open
+      onClose={onClose}
+      title={t(`actions.${spec.title}`)}
+      size={spec.width ?? 480}
+      footer={
+        <Flex justify="end" gap={8}>
+          <Button onClick={onClose}>{t('common.cancel')}</Button>
+          <Button type="primary" loading={busy} onClick={() => form.submit()} data-submit>
+            {t('common.ok')}
+          </Button>
+        </Flex>
+      }
+    >
+      {error ? (
+        <Alert type="error" showIcon title={error.message} description={error.requestId} style={{ marginBottom: 16 }} role="alert" />
+      ) : null}
+      <Tabs
+        items={[
+          {
+            key: 'form',
+            label: t('form.form'),
+            children: (
+              <Form form={form} layout="vertical" initialValues={initial(fields)} onFinish={submit} scrollToFirstError>
+                <Fields fields={fields} values={values} />
+                <button type="submit" hidden aria-hidden="true" tabIndex={-1} />
+              </Form>
+            ),
+          },
+          { key: 'api', label: t('showApi.title'), children: <ShowApi calls={calls()} /> },
+        ]}
+      />
+    </Drawer>
+  )
+}

@@ -1,0 +1,235 @@
+// A list page is a description: what it asks for, its columns and actions.
+import { ReloadOutlined, SettingOutlined } from '@ant-design/icons'
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { Alert, Button, Checkbox, Dropdown, Empty, Flex, Input, Space, Table, type TableColumnType, Tooltip, Typography } from 'antd'
+import { type ReactNode, useMemo, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { type Action, Actions, useBulk } from './actions'
+import { type ApiError, type Call, type PageData, type Row, useCan, usePage } from './api'
+import { type Column, filter } from './filter'
+import { FormDrawer, type FormSpec } from './form'
+import { ShowApi } from './showapi'
+
+export type { Column }
+
+export interface ListSpec {
+  /** The key below "pages." for the title, the empty state and the help. */
+  key: string
+  page: string
+  rows: (data: PageData) => Row[]
+  params?: Record<string, string>
+  columns: Column[]
+  actions?: Action[]
+  /** The action that may be done with several rows at once. */
+  bulk?: Action
+  create?: { rule?: string; form?: FormSpec; to?: string }
+  rowKey?: string
+  call?: Call
+  extra?: (data: PageData) => ReactNode
+}
+
+const page = 1000
+
+export function ListPage({ spec }: { spec: ListSpec }) {
+  const { t } = useTranslation()
+  const navigate = useNavigate()
+  const search = useSearch({ strict: false }) as { q?: string }
+  const { data, error, isLoading, isFetching, refetch } = usePage(spec.page, spec.params ?? { limit: String(page) })
+  const can = useCan(spec.create?.rule ? [spec.create.rule] : [])
+  const bulk = useBulk()
+  const [creating, setCreating] = useState(false)
+  const [selected, setSelected] = useState<string[]>([])
+  const [hidden, setHidden] = useState<string[]>(() => stored(spec.key) ?? spec.columns.filter((c) => c.hidden).map((c) => c.key))
+  const [api, setApi] = useState(false)
+  const rowKey = spec.rowKey ?? 'id'
+  const rows = useMemo(() => (data ? spec.rows(data) : []), [data, spec])
+  const shown = useMemo(() => (data ? filter(rows, data, spec.columns, search.q ?? '') : []), [rows, data, spec.columns, search.q])
+  const columns = spec.columns.filter((c) => !hidden.includes(c.key)).map((c) => column(c, data, t(`fields.${c.title ?? c.key}`)))
+  if (spec.actions && data) {
+    columns.push({
+      key: 'actions',
+      title: t('common.actions'),
+      width: 120,
+      render: (_, row) => <Actions actions={spec.actions ?? []} row={row} data={data} after={refetch} />,
+    })
+  }
+  const mayCreate = can(spec.create?.rule)
+  return (
+    <Flex vertical gap={16}>
+      <Flex justify="space-between" align="center" wrap gap={8}>
+        <Typography.Title level={3} style={{ margin: 0 }}>
+          {t(`pages.${spec.key}.title`)}
+        </Typography.Title>
+        <Space wrap>
+          <Input.Search
+            allowClear
+            placeholder={t('list.filter')}
+            aria-label={t('list.filter')}
+            defaultValue={search.q}
+            onChange={(e) => navigate({ to: '.', search: { q: e.target.value || undefined } as never, replace: true })}
+            style={{ width: 220 }}
+          />
+          <Tooltip title={t('list.reload')}>
+            <Button icon={<ReloadOutlined spin={isFetching} />} onClick={() => refetch()} aria-label={t('list.reload')} />
+          </Tooltip>
+          <Dropdown
+            trigger={['click']}
+            popupRender={() => <Chooser columns={spec.columns} hidden={hidden} change={(next) => setHidden(store(spec.key, next))} />}
+          >
+            <Button icon={<SettingOutlined />} aria-label={t('list.columns')} />
+          </Dropdown>
+          {spec.call ? <Button onClick={() => setApi(!api)}>{t('showApi.title')}</Button> : null}
+          {spec.bulk && selected.length > 0 && data ? (
+            <Button
+              danger={spec.bulk.danger}
+              onClick={() =>
+                spec.bulk &&
+                bulk(
+                  spec.bulk,
+                  rows.filter((r) => selected.includes(r[rowKey])),
+                  data,
+                  () => {
+                    setSelected([])
+                    void refetch()
+                  },
+                )
+              }
+            >
+              {t(`actions.${spec.bulk.key}`)} ({selected.length})
+            </Button>
+          ) : null}
+          {spec.create ? (
+            <Tooltip title={mayCreate.allowed ? undefined : mayCreate.reason}>
+              <Button
+                type="primary"
+                data-create
+                disabled={!mayCreate.allowed}
+                onClick={() => (spec.create?.to ? navigate({ to: spec.create.to }) : setCreating(true))}
+              >
+                {t(`pages.${spec.key}.create`)}
+              </Button>
+            </Tooltip>
+          ) : null}
+        </Space>
+      </Flex>
+      {api && spec.call ? <ShowApi calls={[spec.call]} /> : null}
+      {error ? <Problem error={error as ApiError} retry={() => refetch()} /> : null}
+      {data ? <Missing errors={data.errors} /> : null}
+      {data && spec.extra ? spec.extra(data) : null}
+      <Table<Row>
+        rowKey={rowKey}
+        loading={isLoading}
+        dataSource={shown}
+        columns={columns}
+        size="middle"
+        virtual={shown.length > 100}
+        scroll={shown.length > 100 ? { y: 640, x: 960 } : { x: 'max-content' }}
+        pagination={false}
+        rowSelection={spec.bulk ? { selectedRowKeys: selected, onChange: (keys) => setSelected(keys as string[]) } : undefined}
+        locale={{ emptyText: error ? ' ' : <Empty description={search.q ? t('list.nothing') : t(`pages.${spec.key}.empty`)} /> }}
+      />
+      <Typography.Text type="secondary" aria-live="polite">
+        {t('list.count', { count: shown.length })}
+      </Typography.Text>
+      {creating && spec.create?.form && data ? (
+        <FormDrawer
+          spec={spec.create.form}
+          data={data}
+          onClose={() => {
+            setCreating(false)
+            void refetch()
+          }}
+        />
+      ) : null}
+    </Flex>
+  )
+}
+
+function column(c: Column, data: PageData | undefined, title: string): TableColumnType<Row> {
+  const text = (row: Row) => (data && c.text ? c.text(row, data) : row[c.key])
+  return {
+    key: c.key,
+    title,
+    width: c.width,
+    sorter: (a, b) => compare(text(a), text(b)),
+    render: (_, row) => (data && c.render ? c.render(row, data) : (row[c.key] ?? '–')),
+  }
+}
+
+function compare(a: unknown, b: unknown): number {
+  if (typeof a === 'number' && typeof b === 'number') return a - b
+  return String(a ?? '').localeCompare(String(b ?? ''), undefined, { numeric: true })
+}
+
+function Chooser({ columns, hidden, change }: { columns: Column[]; hidden: string[]; change: (hidden: string[]) => void }) {
+  const { t } = useTranslation()
+  return (
+    <Flex vertical className="chooser">
+      {columns.map((c) => (
+        <Checkbox
+          key={c.key}
+          checked={!hidden.includes(c.key)}
+          onChange={(e) => change(e.target.checked ? hidden.filter((k) => k !== c.key) : [...hidden, c.key])}
+        >
+          {t(`fields.${c.title ?? c.key}`)}
+        </Checkbox>
+      ))}
+    </Flex>
+  )
+}
+
+function stored(key: string): string[] | undefined {
+  const text = localStorage.getItem(`columns.${key}`)
+  return text ? (JSON.parse(text) as string[]) : undefined
+}
+
+function store(key: string, hidden: string[]): string[] {
+  localStorage.setItem(`columns.${key}`, JSON.stringify(hidden))
+  return hidden
+}
+
+/** Why a page has nothing to show. */
+export function Problem({ error, retry }: { error: ApiError; retry?: () => void }) {
+  const { t } = useTranslation()
+  return (
+    <Alert
+      type="error"
+      showIcon
+      role="alert"
+      title={
+        error.code === 403
+          ? t('errors.forbidden')
+          : error.code === 404
+            ? t('errors.notFound')
+            : error.code === 0
+              ? t('errors.offline')
+              : t('errors.failed')
+      }
+      description={
+        <Typography.Text copyable={{ text: `${error.code} ${error.message} ${error.requestId ?? ''}` }}>
+          {error.message} {error.requestId}
+        </Typography.Text>
+      }
+      action={retry ? <Button onClick={retry}>{t('common.retry')}</Button> : undefined}
+    />
+  )
+}
+
+/** Which parts of a page are missing, and why. */
+export function Missing({ errors }: { errors: PageData['errors'] }) {
+  const { t } = useTranslation()
+  const parts = Object.entries(errors ?? {})
+  if (parts.length === 0) return null
+  return (
+    <Alert
+      type="warning"
+      showIcon
+      title={t('errors.parts')}
+      description={parts.map(([part, e]) => (
+        <div key={part}>
+          {part}: {e.message}
+        </div>
+      ))}
+    />
+  )
+}

@@ -1,0 +1,187 @@
+import { Link, useParams } from '@tanstack/react-router'
+import { Button, Flex, Table } from 'antd'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { type Action, Actions } from '../../kit/actions'
+import type { PageData, Row } from '../../kit/api'
+import { DetailPage, type DetailSpec, Id } from '../../kit/detail'
+import { FormDrawer, type FormSpec } from '../../kit/form'
+import { ListPage, type ListSpec } from '../../kit/list'
+
+const remove: Action = {
+  key: 'delete',
+  rule: 'delete_security_group',
+  danger: true,
+  disabled: (row) => (row.name === 'default' ? 'defaultGroup' : undefined),
+  calls: (row) => ({
+    method: 'DELETE',
+    service: 'network',
+    path: `/security-groups/${row.id}`,
+    cli: `openstack security group delete ${row.id}`,
+  }),
+}
+
+const spec: ListSpec = {
+  key: 'securityGroups',
+  page: 'security-groups',
+  rows: (data) => data.security_groups,
+  columns: [
+    {
+      key: 'name',
+      render: (row) => (
+        <Link to="/security-groups/$id" params={{ id: row.id }}>
+          {row.name}
+        </Link>
+      ),
+    },
+    { key: 'description' },
+    { key: 'rules', text: (row) => row.security_group_rules?.length ?? 0, render: (row) => row.security_group_rules?.length ?? 0 },
+    { key: 'id', hidden: true, render: (row) => <Id value={row.id} /> },
+  ],
+  actions: [remove],
+  bulk: remove,
+  create: {
+    rule: 'create_security_group',
+    form: {
+      title: 'createSecurityGroup',
+      fields: () => [{ name: 'name', required: true }, { name: 'description' }],
+      calls: (v) => ({
+        method: 'POST',
+        service: 'network',
+        path: '/security-groups',
+        body: { security_group: { name: v.name, description: v.description ?? '' } },
+        cli: `openstack security group create '${v.name}'`,
+      }),
+    },
+  },
+  call: { method: 'GET', service: 'network', path: '/security-groups', cli: 'openstack security group list' },
+}
+
+export const SecurityGroups = () => <ListPage spec={spec} />
+
+/** What people open again and again: protocol and ports. */
+export const presets: Record<string, { protocol: string | null; from?: number; to?: number }> = {
+  ssh: { protocol: 'tcp', from: 22, to: 22 },
+  http: { protocol: 'tcp', from: 80, to: 80 },
+  https: { protocol: 'tcp', from: 443, to: 443 },
+  rdp: { protocol: 'tcp', from: 3389, to: 3389 },
+  icmp: { protocol: 'icmp' },
+  allTcp: { protocol: 'tcp', from: 1, to: 65535 },
+  allUdp: { protocol: 'udp', from: 1, to: 65535 },
+  any: { protocol: null },
+  custom: { protocol: 'tcp' },
+}
+
+const newRule = (label: (key: string) => string): FormSpec => ({
+  title: 'addRule',
+  fields: (data) => [
+    {
+      name: 'preset',
+      type: 'select',
+      required: true,
+      initial: 'ssh',
+      options: Object.keys(presets).map((value) => ({ value, label: label(value) })),
+    },
+    {
+      name: 'direction',
+      type: 'select',
+      required: true,
+      initial: 'ingress',
+      options: ['ingress', 'egress'].map((value) => ({ value, label: label(value) })),
+    },
+    { name: 'protocol', initial: 'tcp', when: (v) => v.preset === 'custom' },
+    { name: 'portFrom', type: 'number', min: 1, max: 65535, when: (v) => v.preset === 'custom' },
+    { name: 'portTo', type: 'number', min: 1, max: 65535, when: (v) => v.preset === 'custom' },
+    { name: 'remote', initial: '0.0.0.0/0', help: 'remote', when: (v) => !v.remoteGroup },
+    { name: 'remoteGroup', type: 'select', options: (data.groups ?? []).map((g: Row) => ({ value: g.id, label: g.name })) },
+  ],
+  calls: (v, row) => {
+    const p = v.preset === 'custom' ? { protocol: v.protocol, from: v.portFrom, to: v.portTo ?? v.portFrom } : presets[v.preset]
+    const rule: Row = { security_group_id: row.id, direction: v.direction, ethertype: 'IPv4', protocol: p.protocol }
+    if (p.from) Object.assign(rule, { port_range_min: p.from, port_range_max: p.to })
+    if (v.remoteGroup) rule.remote_group_id = v.remoteGroup
+    else if (v.remote) rule.remote_ip_prefix = v.remote
+    return {
+      method: 'POST',
+      service: 'network',
+      path: '/security-group-rules',
+      body: { security_group_rule: rule },
+      cli: `openstack security group rule create --${v.direction}${p.protocol ? ` --protocol ${p.protocol}` : ''}${p.from ? ` --dst-port ${p.from}:${p.to}` : ''}${v.remoteGroup ? ` --remote-group ${v.remoteGroup}` : ` --remote-ip ${v.remote}`} ${row.id}`,
+    }
+  },
+})
+
+const removeRule: Action = {
+  key: 'delete',
+  rule: 'delete_security_group_rule',
+  danger: true,
+  calls: (row) => ({
+    method: 'DELETE',
+    service: 'network',
+    path: `/security-group-rules/${row.id}`,
+    cli: `openstack security group rule delete ${row.id}`,
+  }),
+}
+
+const detail: DetailSpec = {
+  page: 'security-group',
+  row: (data) => data.security_group,
+  actions: [remove],
+  facts: (row) => [
+    ['id', <Id key="id" value={row.id} />],
+    ['description', row.description || '–'],
+  ],
+  tabs: [{ key: 'rules', render: (row, data, reload) => <Rules row={row} data={data} reload={reload} /> }],
+}
+
+export function SecurityGroup() {
+  const { id } = useParams({ strict: false }) as { id: string }
+  return <DetailPage spec={detail} id={id} />
+}
+
+function Rules({ row, data, reload }: { row: Row; data: PageData; reload: () => void }) {
+  const { t } = useTranslation()
+  const [adding, setAdding] = useState(false)
+  const group = (id: string) => (data.groups ?? []).find((g: Row) => g.id === id)?.name ?? id
+  return (
+    <Flex vertical gap={8} align="start">
+      <Button type="primary" onClick={() => setAdding(true)} data-create>
+        {t('actions.addRule')}
+      </Button>
+      <Table<Row>
+        rowKey="id"
+        size="small"
+        pagination={false}
+        style={{ width: '100%' }}
+        dataSource={row.security_group_rules ?? []}
+        columns={[
+          { key: 'direction', title: t('fields.direction'), render: (_, r) => t(`presets.${r.direction}`) },
+          { key: 'type', title: t('fields.ethertype'), dataIndex: 'ethertype' },
+          { key: 'protocol', title: t('fields.protocol'), render: (_, r) => r.protocol ?? t('presets.any') },
+          {
+            key: 'ports',
+            title: t('fields.ports'),
+            render: (_, r) => (r.port_range_min ? `${r.port_range_min} – ${r.port_range_max}` : '–'),
+          },
+          {
+            key: 'remote',
+            title: t('fields.remote'),
+            render: (_, r) => r.remote_ip_prefix ?? (r.remote_group_id ? group(r.remote_group_id) : '–'),
+          },
+          { key: 'actions', render: (_, r) => <Actions actions={[removeRule]} row={r} data={data} after={reload} /> },
+        ]}
+      />
+      {adding ? (
+        <FormDrawer
+          spec={newRule((key) => t(`presets.${key}`))}
+          data={data}
+          row={row}
+          onClose={() => {
+            setAdding(false)
+            reload()
+          }}
+        />
+      ) : null}
+    </Flex>
+  )
+}

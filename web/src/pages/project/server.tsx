@@ -1,0 +1,199 @@
+import { Link, useParams } from '@tanstack/react-router'
+import { Alert, Button, Flex, Switch, Table, Timeline, Typography } from 'antd'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import type { Action } from '../../kit/actions'
+import { Actions } from '../../kit/actions'
+import { type PageData, type Row, useCall } from '../../kit/api'
+import { DetailPage, type DetailSpec, Id } from '../../kit/detail'
+import { addresses, time } from '../../kit/format'
+import { Status } from '../../kit/status'
+import { imageName, serverActions } from './servers'
+
+const spec: DetailSpec = {
+  page: 'server',
+  row: (data) => data.server,
+  status: (row) => ({ value: row.status, task: row['OS-EXT-STS:task_state'] }),
+  actions: serverActions,
+  facts: (row, data) => [
+    ['id', <Id key="id" value={row.id} />],
+    ['addresses', addresses(row).fixed.join(', ') || '–'],
+    [
+      'floatingIp',
+      addresses(row).floating.map((a) => (
+        <Typography.Text copyable key={a}>
+          {a}
+        </Typography.Text>
+      )),
+    ],
+    ['flavor', `${row.flavor?.original_name} (${row.flavor?.vcpus} vCPU, ${row.flavor?.ram} MiB, ${row.flavor?.disk} GiB)`],
+    ['image', imageName(row, data) || '–'],
+    ['keypair', row.key_name || '–'],
+    ['zone', row['OS-EXT-AZ:availability_zone'] || '–'],
+    ['host', row['OS-EXT-SRV-ATTR:host'] || '–'],
+    ['created', time(row.created)],
+    ['launched', time(row['OS-SRV-USG:launched_at'])],
+  ],
+  tabs: [
+    { key: 'why', show: (row) => row.fault !== undefined, render: (row) => <Fault row={row} /> },
+    { key: 'log', render: (row) => <Log row={row} /> },
+    { key: 'volumes', render: (row, data, reload) => <Volumes row={row} data={data} reload={reload} /> },
+    { key: 'interfaces', render: (row, data, reload) => <Interfaces row={row} data={data} reload={reload} /> },
+    { key: 'actions', render: (row, data) => <ActionLog row={row} data={data} /> },
+  ],
+}
+
+export function Server() {
+  const { id } = useParams({ strict: false }) as { id: string }
+  return <DetailPage spec={spec} id={id} />
+}
+
+/** Why the server is in error: the fault says what each filter refused. */
+function Fault({ row }: { row: Row }) {
+  return (
+    <Alert
+      type="error"
+      showIcon
+      title={row.fault.message}
+      description={
+        <>
+          <p>{time(row.fault.created)}</p>
+          {row.fault.details ? <pre className="code">{row.fault.details}</pre> : null}
+        </>
+      }
+    />
+  )
+}
+
+function Log({ row }: { row: Row }) {
+  const { t } = useTranslation()
+  const [whole, setWhole] = useState(false)
+  const body = { 'os-getConsoleOutput': whole ? {} : { length: 100 } }
+  const { data, error, refetch, isFetching } = useCall<{ output: string }>({
+    method: 'POST',
+    service: 'compute',
+    path: `/servers/${row.id}/action`,
+    body,
+  })
+  return (
+    <Flex vertical gap={8}>
+      <Flex gap={16} align="center">
+        <Button onClick={() => refetch()} loading={isFetching}>
+          {t('list.reload')}
+        </Button>
+        <Flex gap={8} align="center">
+          <Switch
+            aria-label={t('server.wholeLog')}
+            checked={whole}
+            onChange={(v) => {
+              setWhole(v)
+              setTimeout(() => void refetch())
+            }}
+          />
+          {t('server.wholeLog')}
+        </Flex>
+      </Flex>
+      {error ? <Alert type="warning" title={error.message} /> : <pre className="code log">{data?.output || t('server.noLog')}</pre>}
+    </Flex>
+  )
+}
+
+const detach: Action = {
+  key: 'detachVolume',
+  rule: 'os_compute_api:os-volumes-attachments:delete',
+  confirm: true,
+  calls: (a) => ({
+    method: 'DELETE',
+    service: 'compute',
+    path: `/servers/${a.serverId}/os-volume_attachments/${a.volumeId}`,
+    cli: `openstack server remove volume ${a.serverId} ${a.volumeId}`,
+  }),
+}
+
+function Volumes({ data, reload }: { row: Row; data: PageData; reload: () => void }) {
+  const { t } = useTranslation()
+  const volume = (id: string): Row | undefined => data.volumes?.find((v: Row) => v.id === id)
+  return (
+    <Table<Row>
+      rowKey="volumeId"
+      size="small"
+      pagination={false}
+      dataSource={data.attachments ?? []}
+      locale={{ emptyText: t('server.noVolumes') }}
+      columns={[
+        { key: 'name', title: t('fields.name'), render: (_, a) => volume(a.volumeId)?.name || a.volumeId },
+        { key: 'size', title: t('fields.size'), render: (_, a) => (volume(a.volumeId) ? `${volume(a.volumeId)?.size} GiB` : '–') },
+        { key: 'device', title: t('fields.device'), dataIndex: 'device' },
+        {
+          key: 'actions',
+          render: (_, a) => <Actions actions={[detach]} row={{ ...a, name: volume(a.volumeId)?.name }} data={data} after={reload} />,
+        },
+      ]}
+    />
+  )
+}
+
+const unplug: Action = {
+  key: 'detachInterface',
+  rule: 'os_compute_api:os-attach-interfaces:delete',
+  confirm: true,
+  calls: (p) => ({
+    method: 'DELETE',
+    service: 'compute',
+    path: `/servers/${p.device_id}/os-interface/${p.id}`,
+    cli: `openstack server remove port ${p.device_id} ${p.id}`,
+  }),
+}
+
+function Interfaces({ data, reload }: { row: Row; data: PageData; reload: () => void }) {
+  const { t } = useTranslation()
+  const network = (id: string): string => data.networks?.find((n: Row) => n.id === id)?.name ?? id
+  const group = (id: string): string => data.security_groups?.find((g: Row) => g.id === id)?.name ?? id
+  return (
+    <Table<Row>
+      rowKey="id"
+      size="small"
+      pagination={false}
+      dataSource={data.ports ?? []}
+      locale={{ emptyText: t('server.noInterfaces') }}
+      columns={[
+        {
+          key: 'network',
+          title: t('fields.network'),
+          render: (_, p) => (
+            <Link to="/networks/$id" params={{ id: p.network_id }}>
+              {network(p.network_id)}
+            </Link>
+          ),
+        },
+        { key: 'ip', title: t('fields.addresses'), render: (_, p) => p.fixed_ips.map((i: Row) => i.ip_address).join(', ') },
+        { key: 'mac', title: t('fields.mac'), dataIndex: 'mac_address' },
+        { key: 'groups', title: t('fields.securityGroups'), render: (_, p) => p.security_groups.map(group).join(', ') },
+        { key: 'status', title: t('fields.status'), render: (_, p) => <Status value={p.status} /> },
+        { key: 'actions', render: (_, p) => <Actions actions={[unplug]} row={p} data={data} after={reload} /> },
+      ]}
+    />
+  )
+}
+
+function ActionLog({ data }: { row: Row; data: PageData }) {
+  const { t } = useTranslation()
+  const all: Row[] = data.actions ?? []
+  if (all.length === 0) return <Typography.Text type="secondary">{t('server.noActions')}</Typography.Text>
+  return (
+    <Timeline
+      items={all.map((a) => ({
+        color: a.message ? 'red' : 'blue',
+        content: (
+          <Flex vertical>
+            <Typography.Text strong>{a.action}</Typography.Text>
+            <Typography.Text type="secondary">
+              {time(a.start_time)} · <Id value={a.request_id} />
+            </Typography.Text>
+            {a.message ? <Typography.Text type="danger">{a.message}</Typography.Text> : null}
+          </Flex>
+        ),
+      }))}
+    />
+  )
+}

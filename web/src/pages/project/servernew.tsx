@@ -1,0 +1,245 @@
+import { useNavigate } from '@tanstack/react-router'
+import { Button, Card, Col, Flex, Form, Row as Grid, Progress, Skeleton, Typography } from 'antd'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { type ApiError, type Call, type PageData, type Row, usePage } from '../../kit/api'
+import { type Field, Fields, initial } from '../../kit/form'
+import { Missing, Problem } from '../../kit/list'
+import { ShowApi } from '../../kit/showapi'
+import { run } from '../../kit/tasks'
+
+const named = (rows: Row[] | undefined) => (rows ?? []).map((r) => ({ value: r.id as string, label: (r.name || r.id) as string }))
+
+/** One page, in sections: a name and an image are enough. */
+export function ServerNew() {
+  const { data, error, refetch } = usePage('server-new')
+  if (error) return <Problem error={error as ApiError} retry={() => refetch()} />
+  return data ? <Wizard data={data} /> : <Skeleton active />
+}
+
+function sections(data: PageData): { key: string; fields: Field[] }[] {
+  const images: Row[] = (data.images ?? []).filter((i: Row) => i.status === 'active')
+  const flavors: Row[] = [...(data.flavors ?? [])].sort((a, b) => a.ram - b.ram)
+  const networks: Row[] = (data.networks ?? []).filter((n: Row) => !n['router:external'] && n.subnets.length > 0)
+  return [
+    {
+      key: 'base',
+      fields: [
+        { name: 'name', required: true },
+        {
+          name: 'source',
+          type: 'select',
+          required: true,
+          initial: 'image',
+          options: [
+            { value: 'image', label: 'image' },
+            { value: 'imageVolume', label: 'image → volume' },
+            { value: 'volume', label: 'volume' },
+          ],
+        },
+        {
+          name: 'image',
+          type: 'select',
+          required: true,
+          initial: images[0]?.id,
+          options: named(images),
+          when: (v) => v.source !== 'volume',
+        },
+        {
+          name: 'volume',
+          type: 'select',
+          required: true,
+          options: named((data.volumes ?? []).filter((v: Row) => v.bootable === 'true')),
+          when: (v) => v.source === 'volume',
+        },
+        { name: 'volumeSize', type: 'number', min: 1, required: true, initial: 1, when: (v) => v.source === 'imageVolume' },
+        {
+          name: 'flavor',
+          type: 'select',
+          required: true,
+          initial: flavors[0]?.id,
+          options: flavors.map((f) => ({ value: f.id, label: `${f.name} · ${f.vcpus} vCPU · ${f.ram} MiB · ${f.disk} GiB` })),
+        },
+        { name: 'count', type: 'number', min: 1, max: 100, initial: 1 },
+      ],
+    },
+    {
+      key: 'network',
+      fields: [
+        {
+          name: 'networks',
+          type: 'multi',
+          required: networks.length > 0,
+          initial: networks.slice(0, 1).map((n) => n.id),
+          options: named(networks),
+        },
+        {
+          name: 'securityGroups',
+          type: 'multi',
+          initial: ['default'],
+          options: [...new Set((data.security_groups ?? []).map((g: Row) => g.name as string))].map((n) => ({
+            value: n as string,
+            label: n as string,
+          })),
+        },
+      ],
+    },
+    {
+      key: 'access',
+      fields: [
+        {
+          name: 'keypair',
+          type: 'select',
+          options: (data.keypairs ?? []).map((k: Row) => ({ value: k.keypair.name, label: k.keypair.name })),
+          initial: data.keypairs?.[0]?.keypair.name,
+        },
+        { name: 'userData', type: 'area', help: 'userData' },
+        {
+          name: 'zone',
+          type: 'select',
+          options: (data.zones ?? []).map((z: Row) => ({ value: z.zoneName, label: z.zoneName })),
+        },
+      ],
+    },
+  ]
+}
+
+/** The calls a filled-in page makes. */
+export function createServer(v: Row): Call {
+  const server: Row = { name: v.name, flavorRef: v.flavor, networks: (v.networks ?? []).map((uuid: string) => ({ uuid })) }
+  if (server.networks.length === 0) server.networks = 'none'
+  const or = (value: string | undefined, what: string) => value ?? what // not chosen yet
+  let boot = `--image ${or(v.image, 'IMAGE')}`
+  if (v.source === 'image') server.imageRef = v.image
+  else {
+    const made = v.source === 'imageVolume'
+    server.block_device_mapping_v2 = [
+      {
+        boot_index: 0,
+        uuid: made ? v.image : v.volume,
+        source_type: made ? 'image' : 'volume',
+        destination_type: 'volume',
+        ...(made ? { volume_size: v.volumeSize, delete_on_termination: true } : {}),
+      },
+    ]
+    boot = made ? `--image ${or(v.image, 'IMAGE')} --boot-from-volume ${v.volumeSize}` : `--volume ${or(v.volume, 'VOLUME')}`
+  }
+  if (v.keypair) server.key_name = v.keypair
+  if (v.zone) server.availability_zone = v.zone
+  if (v.userData) server.user_data = btoa(String.fromCharCode(...new TextEncoder().encode(v.userData)))
+  if (v.securityGroups?.length) server.security_groups = v.securityGroups.map((name: string) => ({ name }))
+  if (v.count > 1) Object.assign(server, { min_count: v.count, max_count: v.count })
+  const flags = [
+    ...(v.networks ?? []).map((n: string) => `--network ${n}`),
+    ...(v.securityGroups ?? []).map((g: string) => `--security-group ${g}`),
+    v.keypair ? `--key-name ${v.keypair}` : '',
+  ].filter(Boolean)
+  return {
+    method: 'POST',
+    service: 'compute',
+    path: '/servers',
+    body: { server },
+    cli: `openstack server create ${boot} --flavor ${or(v.flavor, 'FLAVOR')} ${flags.join(' ')} ${or(v.name, 'NAME')}`,
+    terraform: [
+      `resource "openstack_compute_instance_v2" "${v.name ?? 'server'}" {`,
+      `  name        = "${v.name ?? ''}"`,
+      `  image_id    = "${v.image ?? ''}"`,
+      `  flavor_id   = "${v.flavor ?? ''}"`,
+      `  key_pair    = "${v.keypair ?? ''}"`,
+      ...(v.networks ?? []).map((n: string) => `  network {\n    uuid = "${n}"\n  }`),
+      '}',
+    ].join('\n'),
+  }
+}
+
+function Wizard({ data }: { data: PageData }) {
+  const { t } = useTranslation()
+  const navigate = useNavigate()
+  const [form] = Form.useForm<Row>()
+  const parts = sections(data)
+  const start = initial(parts.flatMap((p) => p.fields))
+  const values = { ...start, ...(Form.useWatch([], form) ?? {}) }
+  const [error, setError] = useState<ApiError>()
+  const [busy, setBusy] = useState(false)
+  const submit = async () => {
+    setBusy(true)
+    setError(undefined)
+    try {
+      const v = form.getFieldsValue(true)
+      const answer = await run<Row>(`${t('pages.servers.create')} ${v.name}`, createServer(v))
+      const id = answer.server?.id
+      await navigate(id && v.count === 1 ? { to: '/servers/$id', params: { id } } : { to: '/servers' })
+    } catch (e) {
+      setError(e as ApiError)
+    } finally {
+      setBusy(false)
+    }
+  }
+  return (
+    <Flex vertical gap={16}>
+      <Typography.Title level={3} style={{ margin: 0 }}>
+        {t('pages.servers.create')}
+      </Typography.Title>
+      <Missing errors={data.errors} />
+      {error ? <Problem error={error} /> : null}
+      <Grid gutter={[16, 16]}>
+        <Col xs={24} lg={15}>
+          <Form form={form} layout="vertical" initialValues={start} onFinish={submit} scrollToFirstError>
+            <Flex vertical gap={16}>
+              {parts.map((p) => (
+                <Card key={p.key} size="small" title={t(`sections.${p.key}`)}>
+                  <Fields fields={p.fields} values={values} />
+                </Card>
+              ))}
+              <Button type="primary" size="large" htmlType="submit" loading={busy} data-submit>
+                {t('pages.servers.create')}
+              </Button>
+            </Flex>
+          </Form>
+        </Col>
+        <Col xs={24} lg={9}>
+          <Flex vertical gap={16}>
+            <Quota data={data} values={values} />
+            <Card size="small" title={t('showApi.title')}>
+              <ShowApi calls={[createServer(values)]} />
+            </Card>
+          </Flex>
+        </Col>
+      </Grid>
+    </Flex>
+  )
+}
+
+/** What of the quota is used now, and would be afterwards. */
+function Quota({ data, values }: { data: PageData; values: Row }) {
+  const { t } = useTranslation()
+  const limits: Row = data.limits?.absolute ?? {}
+  const flavor: Row = (data.flavors ?? []).find((f: Row) => f.id === values.flavor) ?? {}
+  const count = values.count ?? 1
+  const lines: [string, number, number, number][] = [
+    ['servers', limits.totalInstancesUsed ?? 0, count, limits.maxTotalInstances ?? -1],
+    ['vcpus', limits.totalCoresUsed ?? 0, count * (flavor.vcpus ?? 0), limits.maxTotalCores ?? -1],
+    ['ram', limits.totalRAMUsed ?? 0, count * (flavor.ram ?? 0), limits.maxTotalRAMSize ?? -1],
+  ]
+  return (
+    <Card size="small" title={t('overview.quota')}>
+      {lines.map(([key, used, more, max]) => (
+        <div key={key}>
+          <Flex justify="space-between">
+            <span>{t(`fields.${key}`)}</span>
+            <span>
+              {used} + {more} / {max < 0 ? '∞' : max}
+            </span>
+          </Flex>
+          <Progress
+            aria-label={t(`fields.${key}`)}
+            percent={max < 0 ? 0 : Math.round((100 * (used + more)) / max)}
+            success={{ percent: max < 0 ? 0 : Math.round((100 * used) / max) }}
+            showInfo={false}
+            status={max >= 0 && used + more > max ? 'exception' : 'normal'}
+          />
+        </div>
+      ))}
+    </Card>
+  )
+}

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest'
+import type { PageData } from '../kit/api'
+import { filter } from '../kit/filter'
+import { curl } from '../kit/showapi'
+import { createServer } from '../pages/project/servernew'
+
+const data = { errors: {} } as PageData
+
+describe('filter', () => {
+  const columns = [{ key: 'name' }, { key: 'status' }]
+  const rows = [
+    { id: 'a1', name: 'web', status: 'ACTIVE' },
+    { id: 'b2', name: 'database', status: 'SHUTOFF' },
+  ]
+  const names = (typed: string) => filter(rows, data, columns, typed).map((r) => r.name)
+  it('takes words anywhere', () => expect(names('data')).toEqual(['database']))
+  it('takes key:value', () => expect(names('status:active')).toEqual(['web']))
+  it('takes ids', () => expect(names('b2')).toEqual(['database']))
+  it('wants all words', () => expect(names('web shut')).toEqual([]))
+  it('gives all for nothing', () => expect(names('  ')).toEqual(['web', 'database']))
+})
+
+describe('a new server', () => {
+  const filled = {
+    name: 'web',
+    source: 'image',
+    image: 'i',
+    flavor: 'f',
+    networks: ['n'],
+    securityGroups: ['default'],
+    keypair: 'k',
+    count: 1,
+  }
+  it('is a call', () => {
+    expect(createServer(filled).body).toEqual({
+      server: {
+        name: 'web',
+        imageRef: 'i',
+        flavorRef: 'f',
+        networks: [{ uuid: 'n' }],
+        key_name: 'k',
+        security_groups: [{ name: 'default' }],
+      },
+    })
+  })
+  it('boots from a new volume', () => {
+    const { server } = createServer({ ...filled, source: 'imageVolume', volumeSize: 2 }).body as { server: Record<string, unknown> }
+    expect(server.imageRef).toBeUndefined()
+    expect(server.block_device_mapping_v2).toEqual([
+      { boot_index: 0, uuid: 'i', source_type: 'image', destination_type: 'volume', volume_size: 2, delete_on_termination: true },
+    ])
+  })
+  it('keeps user data as UTF-8', () => {
+    const { server } = createServer({ ...filled, userData: '# 你好' }).body as { server: { user_data: string } }
+    expect(new TextDecoder().decode(Uint8Array.from(atob(server.user_data), (c) => c.charCodeAt(0)))).toBe('# 你好')
+  })
+  it('is shown as the command and curl', () => {
+    const call = createServer(filled)
+    expect(call.cli).toBe('openstack server create --image i --flavor f --network n --security-group default --key-name k web')
+    expect(curl(call)).toContain('curl -X POST "$COMPUTE_URL/servers"')
+  })
+})
+
+describe('curl', () => {
+  it('quotes what a shell would read', () => {
+    expect(curl({ method: 'POST', service: 'volume', path: '/volumes', body: { name: "it's" } })).toContain("it'\\''s")
+  })
+})
