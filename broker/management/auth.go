@@ -7,6 +7,7 @@ import (
 
 	"nubo/amqp"
 	"nubo/broker/user"
+	"nubo/broker/vhost"
 )
 
 // level is who may use a path.
@@ -18,6 +19,7 @@ const (
 	anybody       level = iota // without logging in
 	management                 // every user of the API
 	entrant                    // who may enter the path's virtual host
+	viewer                     // who may enter it, or see what is not theirs
 	policymaker                // who may set policies, and enter
 	globalSetter               // who may set policies
 	monitor                    // who may see what is not theirs
@@ -47,13 +49,13 @@ func (c *call) authorise(r *route) error {
 		c.user = user.Info{Name: internal, Tags: []string{"administrator"}}
 		return nil
 	}
-	name, password, ok := c.BasicAuth()
+	login, password, ok := c.BasicAuth()
 	if !ok {
 		c.w.Header().Set("WWW-Authenticate", `Basic realm="RabbitMQ Management"`)
 		c.w.WriteHeader(http.StatusUnauthorized)
 		return errAnswered
 	}
-	if !c.login(name, password) {
+	if !c.login(login, password) {
 		c.w.Header().Set("WWW-Authenticate", `Basic realm="RabbitMQ Management"`)
 		return &failure{http.StatusUnauthorized, "not_authorized", "Login failed"}
 	}
@@ -67,10 +69,12 @@ func (c *call) authorise(r *route) error {
 	case (r.need == policymaker || r.need == globalSetter) && !isPolicymaker(c.user):
 		return notAuthorised("Not policymaker user")
 	}
-	if vhost, ok := c.args["vhost"]; ok && (r.need == entrant || r.need == policymaker) && !isAdministrator(c.user) {
-		if _, err := c.b.VHost(vhost); err == nil && !c.enters(vhost) {
-			return notAuthorised("User not authorised to access virtual host")
-		}
+	name, inside := c.args["vhost"]
+	if _, err := c.b.VHost(name); !inside || err != nil || isAdministrator(c.user) || c.enters(name) {
+		return nil // or there is no such thing, which everyone may know
+	}
+	if r.need == entrant || r.need == policymaker || r.need == viewer && !isMonitor(c.user) {
+		return notAuthorised("User not authorised to access virtual host")
 	}
 	return nil
 }
@@ -107,13 +111,27 @@ func (c *call) enters(vhost string) bool {
 // sees tells whether lists tell the caller of a virtual host.
 func (c *call) sees(vhost string) bool { return isMonitor(c.user) || c.enters(vhost) }
 
-// allow refuses what the caller's permissions do not allow.
-func (c *call) allow(a user.Access, vhost, name string) error {
+// allow refuses what the caller's permissions do not allow: kind is "queue" or
+// "exchange".
+func (c *call) allow(a user.Access, vhost, kind, name string) error {
 	if c.server.opts.Trusted {
 		return nil
 	}
+	if name == "" && kind == "exchange" {
+		name = "amq.default"
+	}
 	if p, ok := c.b.UserRegistry().Permissions(c.user.Name, vhost); !ok || !p.Allow(a, name) {
-		return amqp.Errorf(amqp.AccessRefused, "access to '%s' in vhost '%s' refused for user '%s'", name, vhost, c.user.Name)
+		return amqp.Errorf(amqp.AccessRefused, "access to %s '%s' in vhost '%s' refused for user '%s'", kind, name, vhost, c.user.Name)
 	}
 	return nil
+}
+
+// allowTopic refuses a routing key that the caller may not use at a topic
+// exchange.
+func (c *call) allowTopic(a user.Access, v *vhost.VHost, exchange, key string) error {
+	x, ok := v.ExchangeStats(exchange)
+	if !ok || x.Kind != "topic" || c.server.opts.Trusted || c.b.UserRegistry().AllowTopic(a, c.user.Name, v.Name, exchange, key) {
+		return nil
+	}
+	return amqp.Errorf(amqp.AccessRefused, "access to topic '%s' in exchange '%s' in vhost '%s' refused for user '%s'", key, exchange, v.Name, c.user.Name)
 }

@@ -197,14 +197,15 @@ func (c *call) bind(v *vhost.VHost, key string, args amqp.Table,
 	if source == "" {
 		return amqp.Errorf(amqp.AccessRefused, "operation not permitted on the default exchange")
 	}
-	if err := c.allow(user.Write, v.Name, destination); err != nil {
+	kind := map[string]string{"q": "queue", "e": "exchange"}[c.args["kind"]]
+	if err := c.allow(user.Write, v.Name, kind, destination); err != nil {
 		return err
 	}
-	if err := c.allow(user.Read, v.Name, source); err != nil {
+	if err := c.allow(user.Read, v.Name, "exchange", source); err != nil {
 		return err
 	}
-	if !c.server.opts.Trusted && !c.b.UserRegistry().AllowTopic(user.Read, c.user.Name, v.Name, source, key) {
-		return amqp.Errorf(amqp.AccessRefused, "access to topic '%s' in exchange '%s' in vhost '%s' refused for user '%s'", key, source, v.Name, c.user.Name)
+	if err := c.allowTopic(user.Read, v, source, key); err != nil {
+		return err
 	}
 	if c.args["kind"] == "e" {
 		return orNil(toExchange(destination, source, key, args))

@@ -51,6 +51,9 @@ func listConsumers(c *call) error {
 	peers := c.peers()
 	var list []object
 	for _, v := range hosts {
+		if !c.sees(v.Name) {
+			continue
+		}
 		all := v.Consumers()
 		for _, name := range slices.Sorted(maps.Keys(all)) {
 			list = append(list, c.consumerObjects(v.Name, name, all[name], peers)...)

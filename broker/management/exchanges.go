@@ -111,14 +111,14 @@ func putExchange(c *call) error {
 	if len(name) > maxShort {
 		return badRequest("the name of the exchange is too long")
 	}
-	if err := c.allow(user.Configure, v.Name, name); err != nil {
+	if err := c.allow(user.Configure, v.Name, "exchange", name); err != nil {
 		return err
 	}
 	if alt, ok := in.Arguments["alternate-exchange"].(string); ok {
-		if err := c.allow(user.Read, v.Name, name); err != nil {
+		if err := c.allow(user.Read, v.Name, "exchange", name); err != nil {
 			return err
 		}
-		if err := c.allow(user.Write, v.Name, alt); err != nil {
+		if err := c.allow(user.Write, v.Name, "exchange", alt); err != nil {
 			return err
 		}
 	}
@@ -143,7 +143,7 @@ func deleteExchange(c *call) error {
 	if x.Name == "" {
 		return amqp.Errorf(amqp.AccessRefused, "operation not permitted on the default exchange")
 	}
-	if err := c.allow(user.Configure, v.Name, x.Name); err != nil {
+	if err := c.allow(user.Configure, v.Name, "exchange", x.Name); err != nil {
 		return err
 	}
 	if err := v.DeleteExchange(x.Name, c.URL.Query().Get("if-unused") == "true"); err != nil {

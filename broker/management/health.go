@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nubo/broker"
+	"nubo/broker/user"
 	"nubo/broker/vhost"
 )
 
@@ -127,6 +128,11 @@ func aliveness(c *call) error {
 		return notAuthorised("User not authorised to access virtual host")
 	}
 	const name = "aliveness-test"
+	for a, of := range map[user.Access][2]string{user.Configure: {"queue", name}, user.Read: {"queue", name}, user.Write: {"exchange", ""}} {
+		if err := c.allow(a, v.Name, of[0], of[1]); err != nil {
+			return err
+		}
+	}
 	q, bad := v.DeclareQueue(vhost.QueueSpec{Name: name}, nil)
 	if bad != nil {
 		return bad

@@ -91,7 +91,7 @@ func TestWhoSeesWhat(t *testing.T) {
 		{"management", "PUT", "queues/mine/other", `{}`, 401},
 		{"management", "PUT", "queues/%2F/q2", `{}`, 401},
 		{"management", "DELETE", "queues/mine/q2", "", 204},
-		{"management", "POST", "exchanges/mine/amq.direct/publish", `{"properties":{},"routing_key":"","payload":"","payload_encoding":"string"}`, 401},
+		{"management", "POST", "exchanges/mine/amq.direct/publish", `{"properties":{},"routing_key":"","payload":"","payload_encoding":"string"}`, 400},
 		{"management", "POST", "bindings/mine/e/amq.direct/q/q", `{}`, 401},
 		{"management", "PUT", "policies/mine/p", `{"pattern":"","definition":{"max-length":1}}`, 401},
 		{"policymaker", "PUT", "policies/mine/p", `{"pattern":"","definition":{"max-length":1}}`, 201},

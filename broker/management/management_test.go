@@ -156,7 +156,7 @@ func TestErrors(t *testing.T) {
 		{"plain", "GET", "whoami", "", 401, `{"error":"not_authorised","reason":"Not management user"}`},
 		{"seer", "GET", "users", "", 401, `{"error":"not_authorised","reason":"Not administrator user"}`},
 		{"seer", "PUT", "vhosts/x", "", 401, `{"error":"not_authorised","reason":"Not administrator user"}`},
-		{"seer", "GET", "vhosts/%2F", "", 401, `{"error":"not_authorised","reason":"User not authorised to access virtual host"}`},
+		{"seer", "GET", "queues/%2F", "", 401, `{"error":"not_authorised","reason":"User not authorised to access virtual host"}`},
 		{"guest", "PUT", "cluster-name", `{"nam":"x"}`, 400, `{"error":"bad_request","reason":"[{key_missing,name}]"}`},
 		{"guest", "PUT", "cluster-name", `{"name`, 400, `{"error":"bad_request","reason":"not_json"}`},
 		{"guest", "PUT", "cluster-name", `[]`, 400, `{"error":"bad_request","reason":"not_json"}`},

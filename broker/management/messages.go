@@ -14,6 +14,7 @@ import (
 	"nubo/broker"
 	"nubo/broker/queue"
 	"nubo/broker/user"
+	"nubo/broker/vhost"
 )
 
 // getBody asks for messages of a queue.
@@ -208,10 +209,10 @@ func publish(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.mayPublish(v.Name, &p); err != nil {
-		return err
+	routed := false
+	if err = c.mayPublish(v, &p); err == nil {
+		routed, err = c.b.Publish(v.Name, p)
 	}
-	routed, err := c.b.Publish(v.Name, p)
 	var bad *amqp.Error
 	if errors.As(err, &bad) && bad.Code != amqp.InternalError {
 		return badRequest(coded(bad))
@@ -226,17 +227,14 @@ func publish(c *call) error {
 func coded(err *amqp.Error) string { return fmt.Sprintf("%d %s", err.Code, err.ReplyText()) }
 
 // mayPublish checks the caller's permissions, and whom it says it is.
-func (c *call) mayPublish(vhost string, p *broker.Publication) error {
+func (c *call) mayPublish(v *vhost.VHost, p *broker.Publication) error {
 	if id := p.Properties.UserID; id != "" && id != c.user.Name {
-		return badRequest(fmt.Sprintf("406 PRECONDITION_FAILED - user_id property set to '%s' but authenticated user was '%s'", id, c.user.Name))
+		return amqp.Errorf(amqp.PreconditionFailed, "user_id property set to '%s' but authenticated user was '%s'", id, c.user.Name)
 	}
-	if err := c.allow(user.Write, vhost, p.Exchange); err != nil {
+	if err := c.allow(user.Write, v.Name, "exchange", p.Exchange); err != nil {
 		return err
 	}
-	if !c.server.opts.Trusted && !c.b.UserRegistry().AllowTopic(user.Write, c.user.Name, vhost, p.Exchange, p.RoutingKey) {
-		return amqp.Errorf(amqp.AccessRefused, "access to topic '%s' in exchange '%s' in vhost '%s' refused for user '%s'", p.RoutingKey, p.Exchange, vhost, c.user.Name)
-	}
-	return nil
+	return c.allowTopic(user.Write, v, p.Exchange, p.RoutingKey)
 }
 
 // maxShort is how long a short string may be.

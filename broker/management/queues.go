@@ -224,14 +224,14 @@ func putQueue(c *call) error {
 	if len(name) > maxShort {
 		return badRequest("the name of the queue is too long")
 	}
-	if err := c.allow(user.Configure, v.Name, name); err != nil {
+	if err := c.allow(user.Configure, v.Name, "queue", name); err != nil {
 		return err
 	}
 	if dlx, ok := in.Arguments["x-dead-letter-exchange"].(string); ok {
-		if err := c.allow(user.Read, v.Name, name); err != nil {
+		if err := c.allow(user.Read, v.Name, "queue", name); err != nil {
 			return err
 		}
-		if err := c.allow(user.Write, v.Name, dlx); err != nil {
+		if err := c.allow(user.Write, v.Name, "exchange", dlx); err != nil {
 			return err
 		}
 	}
@@ -268,7 +268,7 @@ func (c *call) queue(a user.Access) (*vhost.VHost, *queue.Queue, error) {
 	if !ok {
 		return nil, nil, errNotFound
 	}
-	if err := c.allow(a, v.Name, s.Name); err != nil {
+	if err := c.allow(a, v.Name, "queue", s.Name); err != nil {
 		return nil, nil, err
 	}
 	q, bad := v.Queue(s.Name, nil) // one that belongs to a connection is refused
@@ -300,8 +300,12 @@ func queueAction(c *call) error {
 	if err := c.body(&in); err != nil {
 		return err
 	}
-	if _, _, err := c.queue(user.Configure); err != nil {
+	v, err := c.vhost()
+	if err != nil {
 		return err
+	}
+	if _, _, ok := v.QueueStats(c.args["queue"]); !ok {
+		return errNotFound
 	}
 	switch {
 	case in.Action == nil:

@@ -114,6 +114,7 @@ func TestRabbitMQ(t *testing.T) {
 		}
 		compareAnswers(ours, theirs, lockedSteps)
 	})
+	t.Run("rights", func(t *testing.T) { compareRights(t, ours, theirs) })
 	t.Run("definitions", func(t *testing.T) { compareDefinitions(t, ours, theirs) })
 	t.Run("fields", func(t *testing.T) { compareFields(t, ours, theirs) })
 }
@@ -320,6 +321,61 @@ func compareAnswers(ours, theirs *peer, steps []step) {
 		}
 		if show[ours] != show[theirs] {
 			t.Errorf("%s %s %s:\n ours   %s theirs %s", s.method, s.path, s.body, show[ours], show[theirs])
+		}
+	}
+}
+
+// compareRights has users of every tag try everything.
+func compareRights(t *testing.T, ours, theirs *peer) {
+	tags := []string{"management", "policymaker", "monitoring", "administrator", "impersonator"}
+	names := map[*peer]string{}
+	for _, p := range []*peer{ours, theirs} {
+		q := &peer{t, p.api, p.dial}
+		names[p] = merge(q.get("nodes").([]any)).(map[string]any)["name"].(string)
+		for _, tag := range tags {
+			testx.Equal(t, q.do("PUT", "users/"+tag, `{"password":"`+tag+`","tags":"`+tag+`"}`).status, http.StatusCreated)
+			testx.Equal(t, q.do("PUT", "permissions/%2F/"+tag, `{"configure":"^mine","write":"","read":".*"}`).status, http.StatusCreated)
+		}
+		testx.Equal(t, q.do("PUT", "vhosts/closed", "").status, http.StatusCreated)
+		testx.Equal(t, q.do("PUT", "queues/%2F/theirs", "{}").status, http.StatusCreated)
+	}
+	for _, s := range []step{
+		{"GET", "overview", "", ""}, {"GET", "cluster-name", "", ""}, {"PUT", "cluster-name", `{"name":"x"}`, ""}, {"GET", "extensions", "", ""},
+		{"GET", "nodes", "", ""}, {"GET", "nodes/NODE", "", ""}, {"GET", "nodes/NODE/memory", "", ""}, {"GET", "auth/attempts/NODE", "", ""},
+		{"GET", "definitions", "", ""}, {"GET", "definitions/%2F", "", ""}, {"POST", "definitions", `{}`, ""},
+		{"GET", "connections", "", ""}, {"GET", "channels", "", ""}, {"GET", "consumers", "", ""}, {"GET", "consumers/closed", "", ""},
+		{"GET", "vhosts", "", ""}, {"GET", "vhosts/%2F", "", ""}, {"GET", "vhosts/closed", "", ""}, {"PUT", "vhosts/%2F", `{}`, ""},
+		{"GET", "vhosts/%2F/permissions", "", ""}, {"GET", "vhosts/%2F/topic-permissions", "", ""}, {"GET", "vhosts/%2F/connections", "", ""},
+		{"GET", "queues", "", ""}, {"GET", "queues/%2F", "", ""}, {"GET", "queues/closed", "", ""}, {"GET", "queues/%2F/theirs", "", ""},
+		{"PUT", "queues/%2F/mine", `{}`, ""}, {"PUT", "queues/%2F/other", `{}`, ""}, {"PUT", "queues/closed/mine", `{}`, ""},
+		{"DELETE", "queues/%2F/theirs/contents", "", ""}, {"POST", "queues/%2F/theirs/actions", `{"action":"sync"}`, ""},
+		{"POST", "queues/%2F/theirs/get", `{"count":1,"ackmode":"ack_requeue_true","encoding":"auto"}`, ""},
+		{"GET", "exchanges", "", ""}, {"GET", "exchanges/closed", "", ""}, {"PUT", "exchanges/%2F/mine", `{}`, ""}, {"PUT", "exchanges/%2F/other", `{}`, ""},
+		{"POST", "exchanges/%2F/amq.direct/publish", `{"properties":{},"routing_key":"k","payload":"","payload_encoding":"string"}`, ""},
+		{"GET", "bindings", "", ""}, {"GET", "bindings/closed", "", ""}, {"POST", "bindings/%2F/e/amq.direct/q/theirs", `{}`, ""},
+		{"GET", "users", "", ""}, {"GET", "users/management", "", ""}, {"PUT", "users/new", `{"tags":""}`, ""}, {"DELETE", "users/new", "", ""},
+		{"GET", "users/without-permissions", "", ""}, {"GET", "permissions", "", ""}, {"GET", "permissions/%2F/management", "", ""},
+		{"GET", "topic-permissions", "", ""}, {"GET", "policies", "", ""}, {"GET", "policies/%2F", "", ""}, {"GET", "policies/closed", "", ""},
+		{"PUT", "policies/%2F/p", `{"pattern":"x","definition":{"max-length":1}}`, ""}, {"PUT", "policies/closed/p", `{"pattern":"x","definition":{"max-length":1}}`, ""},
+		{"GET", "operator-policies", "", ""}, {"GET", "operator-policies/%2F", "", ""},
+		{"PUT", "operator-policies/%2F/p", `{"pattern":"x","definition":{"max-length":1}}`, ""},
+		{"GET", "parameters", "", ""}, {"GET", "parameters/vhost-limits", "", ""}, {"GET", "parameters/vhost-limits/%2F", "", ""},
+		{"GET", "global-parameters", "", ""}, {"PUT", "global-parameters/g", `{"value":1}`, ""}, {"DELETE", "global-parameters/g", "", ""},
+		{"GET", "vhost-limits", "", ""}, {"GET", "vhost-limits/%2F", "", ""}, {"GET", "vhost-limits/closed", "", ""}, {"PUT", "vhost-limits/%2F/max-queues", `{"value":100}`, ""},
+		{"GET", "user-limits", "", ""}, {"GET", "user-limits/management", "", ""}, {"PUT", "user-limits/management/max-channels", `{"value":100}`, ""},
+		{"GET", "feature-flags", "", ""}, {"PUT", "feature-flags/quorum_queue/enable", `{}`, ""},
+		{"GET", "aliveness-test/%2F", "", ""}, {"GET", "aliveness-test/closed", "", ""}, {"GET", "healthchecks/node", "", ""},
+		{"GET", "health/checks/alarms", "", ""}, {"GET", "health/checks/virtual-hosts", "", ""}, {"GET", "health/checks/port-listener/1", "", ""},
+		{"DELETE", "reset", "", ""}, {"POST", "rebalance/queues", `{}`, ""}, {"DELETE", "vhosts/closed", "", ""}, {"PUT", "vhosts/closed", "", ""},
+	} {
+		for _, tag := range tags {
+			got := map[*peer]int{}
+			for _, p := range []*peer{ours, theirs} {
+				got[p] = p.do(s.method, tag+"@"+strings.Replace(s.path, "NODE", names[p], 1), s.body).status
+			}
+			if got[ours] != got[theirs] {
+				t.Errorf("%s: %s %s: ours %d, theirs %d", tag, s.method, s.path, got[ours], got[theirs])
+			}
 		}
 	}
 }
