@@ -13,11 +13,11 @@ func TestServiceKeys(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var out, errs strings.Builder
-	testx.Equal(t, Main([]string{"keys", "services", "--data-dir", dir}, &out, &errs), exitFailed) // no cloud yet
+	testx.Equal(t, Main([]string{"nubo", "keys", "services", "--data-dir", dir}, &out, &errs), exitFailed) // no cloud yet
 	path := filepath.Join(dir, "secrets.json")
 	before, _, err := ensureSecrets(path, "")
 	testx.NoErr(t, err)
-	testx.Equal(t, Main([]string{"keys", "services", "--data-dir", dir}, &out, &errs), exitDone)
+	testx.Equal(t, Main([]string{"nubo", "keys", "services", "--data-dir", dir}, &out, &errs), exitDone)
 	after, err := readSecrets(path)
 	testx.NoErr(t, err)
 	for name, secret := range before.ServiceUsers {
