@@ -31,6 +31,8 @@ type command struct {
 	needs    state
 	// check checks the arguments further.
 	check func(*call) error
+	// files checks the files they name, which are the client's.
+	files func(*call) error
 	// banner says what is about to be done.
 	banner func(*call) string
 	// run does it, inside the broker.

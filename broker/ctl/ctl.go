@@ -76,6 +76,11 @@ func (i Invocation) Run(ctx context.Context) int {
 		return i.fail(c, err)
 	}
 	c.dir = i.Dir
+	if c.cmd.files != nil {
+		if err := c.cmd.files(c); err != nil {
+			return i.fail(c, err)
+		}
+	}
 	if c.cmd.local != nil {
 		return i.print(c, func() (result, error) { return c.cmd.local(ctx, c) })
 	}

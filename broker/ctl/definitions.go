@@ -19,7 +19,7 @@ func definitionCommands() []command {
 		{
 			name: "export_definitions", section: section, usage: `<file_path | "-"> [--format <json>] [--timeout <timeout>]`, min: 1, max: 1,
 			about: "Exports definitions in JSON", more: map[string]kind{"format": text},
-			check: exportable,
+			check: onlyJSON, files: exportable,
 			banner: func(c *call) string {
 				if c.args[0] == "-" {
 					return ""
@@ -48,7 +48,7 @@ func definitionCommands() []command {
 		{
 			name: "import_definitions", section: section, usage: `<file_path | "-"> [--format <json>] [--skip-if-unchanged] [--timeout <timeout>]`, max: 1,
 			about: "Imports definitions in JSON", more: map[string]kind{"format": text, "skip-if-unchanged": flag},
-			check: importable,
+			check: onlyJSON, files: importable,
 			banner: func(c *call) string {
 				if standardInput(c) {
 					return "Importing definitions in JSON from standard input ..."
@@ -81,15 +81,14 @@ func exportable(c *call) error {
 			return badArgument("Directory %s does not exist", dir)
 		}
 	}
-	return onlyJSON(c)
+	return nil
 }
 
 func importable(c *call) error {
-	// Only the client looks at its files.
-	if _, err := os.Stat(c.arg(0)); c.node == nil && !standardInput(c) && errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(c.arg(0)); !standardInput(c) && errors.Is(err, os.ErrNotExist) {
 		return badArgument("File %s does not exist", c.args[0])
 	}
-	return onlyJSON(c)
+	return nil
 }
 
 // arg is an argument, or nothing.
