@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"nubo/internal/testx"
@@ -186,7 +187,8 @@ func TestHomeDocument(t *testing.T) {
 // them is refused.
 func TestKeyRotation(t *testing.T) {
 	each(t, func(t *testing.T, c *cloud) {
-		admin := c.token("admin", adminPassword, onProject("admin"))
+		var admin atomic.Value // the newest token there is
+		admin.Store(c.token("admin", adminPassword, onProject("admin")))
 		tokens := make(chan string, 1000)
 		done := make(chan struct{})
 		var wg sync.WaitGroup
@@ -198,7 +200,7 @@ func TestKeyRotation(t *testing.T) {
 						return
 					default:
 					}
-					a := c.do("", "POST", "/v3/auth/tokens", `{"auth":{"identity":{"methods":["token"],"token":{"id":"`+admin+`"}},"scope":`+onProject("admin")+`}}`)
+					a := c.do("", "POST", "/v3/auth/tokens", `{"auth":{"identity":{"methods":["token"],"token":{"id":"`+admin.Load().(string)+`"}},"scope":`+onProject("admin")+`}}`)
 					if a.status != http.StatusCreated {
 						t.Errorf("issue: %d %s", a.status, a.text)
 						return
@@ -215,9 +217,9 @@ func TestKeyRotation(t *testing.T) {
 			testx.NoErr(t, c.svc.RotateKeys())
 			second := <-tokens
 			for _, token := range []string{first, second} {
-				c.want(c.do(admin, "GET", "/v3/auth/tokens?nocatalog", "", "X-Subject-Token", token), 200, "")
+				c.want(c.do(second, "GET", "/v3/auth/tokens?nocatalog", "", "X-Subject-Token", token), 200, "")
 			}
-			admin = second
+			admin.Store(second)
 		}
 		close(done)
 		wg.Wait()
