@@ -25,6 +25,7 @@ var policies = map[string]func() []policy.Rule{
 type policyCommand struct {
 	List  policyList  `cmd:"" help:"List a service's rules with their defaults."`
 	Check policyCheck `cmd:"" help:"Say whether a caller may do something, and why not."`
+	Diff  policyDiff  `cmd:"" help:"List the rules of a service that the policy file changes."`
 }
 
 func rulesOf(name string) ([]policy.Rule, error) {
@@ -55,6 +56,36 @@ func (p policyList) Run(o output) error {
 		fmt.Fprintf(w, "%s\t%s\n", r.Name, r.Check) //nolint:errcheck // Flush tells
 	}
 	return w.Flush()
+}
+
+type policyDiff struct {
+	options `embed:""`
+	Service string `arg:"" help:"Service: identity, image, compute …"`
+}
+
+// Run prints each rule that is not as by default: how it would be, and how it
+// is.
+func (p policyDiff) Run(o output) error {
+	rules, err := rulesOf(p.Service)
+	if err != nil {
+		return err
+	}
+	set, err := load(p.options)
+	if err != nil {
+		return err
+	}
+	e, err := newEnforcer(set, p.Service, rules)
+	if err != nil {
+		return err
+	}
+	for i, r := range e.Rules() {
+		if r.Check != rules[i].Check {
+			if _, err := fmt.Fprintf(o.out, "%s\n- %s\n+ %s\n", r.Name, rules[i].Check, r.Check); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 type policyCheck struct {
