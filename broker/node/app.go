@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime/debug"
 	"sync"
 
 	"nubo/broker"
@@ -37,6 +38,7 @@ func (n *Node) StartApp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // what recovery read of the log is not needed again
 	a := &app{broker: b, plugins: make(map[string]*running)}
 	if n.opts.Started != nil {
 		err = n.opts.Started(b)
