@@ -107,6 +107,7 @@ func TestLimits(t *testing.T) {
 		c.want(c.do(admin, "DELETE", "/v3/registered_limits/"+reg, ""), 403, "associated")
 		c.want(c.do(admin, "PATCH", "/v3/limits/"+id, `{"limit":{"resource_limit":-1}}`), 200, `"resource_limit":-1`)
 		c.want(c.do(admin, "DELETE", "/v3/limits/"+id, ""), 204, "")
+		c.want(c.do(admin, "DELETE", "/v3/services/"+s, ""), 204, "") // which leaves it
 		c.want(c.do(admin, "DELETE", "/v3/registered_limits/"+reg, ""), 204, "")
 		c.want(c.do(u.token, "GET", "/v3/limits/model", ""), 200, `"name":"flat"`)
 	})

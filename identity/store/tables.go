@@ -160,10 +160,8 @@ func (s *Store) Services() identity.Table[identity.Service] {
 		s: s, name: "services", noun: "service", columns: []string{"id", "type", "name"},
 		id: func(v *identity.Service) string { return v.ID },
 		remove: func(ctx context.Context, q bun.IDB, id string) error {
-			return each(
-				run(ctx, q, "DELETE FROM limits WHERE service_id = ?", id),
-				run(ctx, q, "DELETE FROM policy_associations WHERE service_id = ? OR endpoint_id IN (SELECT id FROM endpoints WHERE service_id = ?)", id, id),
-			)
+			// Limits outlive their service, as Keystone's do.
+			return each(run(ctx, q, "DELETE FROM policy_associations WHERE service_id = ? OR endpoint_id IN (SELECT id FROM endpoints WHERE service_id = ?)", id, id))
 		},
 	}
 }

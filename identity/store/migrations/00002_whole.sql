@@ -75,7 +75,7 @@ CREATE INDEX credentials_user ON credentials (user_id);
 
 CREATE TABLE registered_limits (
     id VARCHAR(64) PRIMARY KEY,
-    service_id VARCHAR(64) NOT NULL REFERENCES services (id) ON DELETE CASCADE,
+    service_id VARCHAR(64) NOT NULL,
     region_id VARCHAR(255) NOT NULL,
     resource_name VARCHAR(255) NOT NULL,
     default_limit BIGINT NOT NULL,
