@@ -126,6 +126,12 @@ func (c *Cloud) look(ctx context.Context) (*state, error) {
 	return s, s.read(c.dir)
 }
 
+// imageOf is the image a file of the image store belongs to: its name is the
+// image's id and something that tells one upload from another.
+func imageOf(name string) string {
+	return name[:min(len(name), len("00000000-0000-0000-0000-000000000000"))]
+}
+
 // read reads the drivers' files.
 func (s *state) read(dir string) error {
 	journals, err := filepath.Glob(filepath.Join(dir, "simulated", "*.guests"))
@@ -299,10 +305,16 @@ func (c *checks) orphans() {
 			c.say("stored data belong to no volume %s", id)
 		}
 	}
+	of := map[string]string{}
 	for _, name := range c.files {
-		if c.images[name].Status != "active" {
+		id := imageOf(name)
+		if c.images[id].Status != "active" {
 			c.say("file %s belongs to no active image", name)
 		}
+		if of[id] != "" {
+			c.say("files %s and %s are of one image", of[id], name)
+		}
+		of[id] = name
 	}
 }
 
@@ -322,7 +334,7 @@ func (c *checks) volumesAndImages() {
 		if i.Status != "active" && i.Status != "queued" {
 			c.say("image %s is %s", id, i.Status)
 		}
-		if i.Status == "active" && !slices.Contains(c.files, id) {
+		if i.Status == "active" && !slices.ContainsFunc(c.files, func(name string) bool { return imageOf(name) == id }) {
 			c.say("image %s has no file", id)
 		}
 	}
