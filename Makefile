@@ -7,7 +7,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 .PHONY: help build ui up test lint generate conformance-api conformance bench fuzz clean
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 build: web/dist/index.html ## build bin/nubo, a static binary with the dashboard in it
 	$(GO) build -trimpath -ldflags '-s -w -X nubo/app.Version=$(VERSION)' -o bin/nubo ./cmd/nubo
