@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -470,6 +471,13 @@ func qemuPID(t *testing.T) int {
 	return 0
 }
 
+// awaitEnd waits until a process that has ended is taken note of by its
+// parent, too: until then it has a number.
+func awaitEnd(t *testing.T, pid int) {
+	t.Helper()
+	testx.Eventually(t, "the end of a process", func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) })
+}
+
 // purge is what "nubo down" does after nubo was killed: another process
 // finds everything and ends it, but for the disks.
 func (l *lab) purge(t *testing.T) {
@@ -478,9 +486,8 @@ func (l *lab) purge(t *testing.T) {
 	qemu, libvirtd := qemuPID(t), l.d.daemon.proc.PID()
 	other := New(l.d.cfg)
 	took(t, "purge", func() { testx.NoErr(t, other.Purge(ctx)) })
-	for _, pid := range []int{qemu, libvirtd} {
-		testx.ErrIs(t, syscall.Kill(pid, 0), syscall.ESRCH)
-	}
+	awaitEnd(t, qemu)
+	awaitEnd(t, libvirtd)
 	_, err := os.Stat(filepath.Join(l.d.dir(testID), rootFile))
 	testx.NoErr(t, err)
 	testx.Equal(t, <-l.events, driver.Event{ID: testID, State: driver.NoState}) // undefined by another
@@ -496,7 +503,7 @@ func (l *lab) destroy(t *testing.T) {
 	for range 2 {
 		took(t, "destroy", func() { testx.NoErr(t, l.d.Destroy(ctx, testID)) })
 	}
-	testx.ErrIs(t, syscall.Kill(qemu, 0), syscall.ESRCH)
+	awaitEnd(t, qemu)
 	_, err := l.d.Get(ctx, testID)
 	testx.ErrIs(t, err, driver.ErrNoGuest)
 	entries, err := os.ReadDir(l.d.cfg.InstancesPath)
