@@ -3,6 +3,7 @@ package broker_test
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -297,6 +298,10 @@ func TestConnectionChurn(t *testing.T) { // not parallel: it counts goroutines
 					r.send(1, &amqp.QueueDeclare{Exclusive: true})
 					r.send(1, &amqp.BasicConsume{Queue: "q"})
 					r.write(messageFrames("q", 16))
+					// Hang up only after what was answered is read: TCP resets
+					// a connection otherwise, and loses what is on its way.
+					testx.NoErr(t, nc.(*net.TCPConn).CloseWrite())
+					_, _ = io.Copy(io.Discard, nc)
 				case 3:
 					r.open()
 					r.send(0, &amqp.ConnectionClose{})

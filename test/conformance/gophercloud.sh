@@ -41,8 +41,25 @@ member_up() {
   role=$(ask "$OS_AUTH_URL/roles?name=member" | field '["roles"][0]["id"]') || return 1
   ask -f -X PUT "$OS_AUTH_URL/projects/$project/users/$id/roles/$role"
 }
+# image_up: what the image tests take for granted: an image that is there, and
+# a file they fetch from the internet, which here is a proxy that has any file
+image_up() {
+  python3 -c '
+import http.server
+class Any(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.send_header("Content-Length", "65536"); self.end_headers(); self.wfile.write(bytes(65536))
+    def log_message(self, *_): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Any)
+print(server.server_port, flush=True)
+server.serve_forever()' > "$work/proxy" & at_exit "kill $!"
+  wait_for 10 1 sh -c "wc -l < '$work/proxy'" || return 1
+  local id
+  id=$(ask "$OS_IMAGE_URL/v2/images" -d '{"name":"there","disk_format":"raw","container_format":"bare","visibility":"public"}' | field '["id"]') || return 1
+  head -c 65536 /dev/zero | ask -f -X PUT -H 'Content-Type: application/octet-stream' --data-binary @- "$OS_IMAGE_URL/v2/images/$id/file"
+}
 # suite COMPONENT REGEXP OUT: its tests as the user of the environment
-suite() { (cd "$module" && OS_BRANCH=master go test -count=1 -p 1 -v -tags acceptance -run "$2" "./internal/acceptance/openstack/${packages[$1]}/...") >"$3" 2>&1; }
+suite() { (cd "$module" && { [ ! -s "$work/proxy" ] || export http_proxy="http://127.0.0.1:$(cat "$work/proxy")"; } && OS_BRANCH=master go test -count=1 -p 1 -v -tags acceptance -run "$2" "./internal/acceptance/openstack/${packages[$1]}/...") >"$3" 2>&1; }
 results() { awk -v want="^($1):\$" '/^--- / && $2 ~ want {print $3}' "${@:2}"; } # results PASS FILE...: the top-level tests
 
 verdict() { # verdict COMPONENT: judges what the two passes wrote
@@ -62,12 +79,14 @@ verdict() { # verdict COMPONENT: judges what the two passes wrote
 
 skipped=0
 step "nubo and the tests are built" prepare
-step "a simulated cloud" cloud_up "$work/cloud" --virt simulated --hosts 3 --port-offset "$(free_offset)"
+offset=$(free_offset) OS_IMAGE_URL=http://127.0.0.1:$((9292 + offset))
+NUBO_IMAGE_ALLOWED_HOSTS=download.cirros-cloud.net step "a simulated cloud" cloud_up "$work/cloud" --virt simulated --hosts 3 --port-offset "$offset"
 . "$work/cloud/openrc"
 export OS_DOMAIN_NAME=Default # gophercloud knows one domain, the user's and the project's
 step "an ordinary user" member_up
 [ $failed = 0 ] || exit 1
 for component in "${components[@]}"; do
+  [ "$component" != image ] || step "an image, and a file to download" image_up
   suite "$component" "$only" "$work/$component.admin"
   again=$(awk '/^=== RUN/ {t=$3} /must be a non-admin/ {print t}' "$work/$component.admin" | paste -sd '|')
   : > "$work/$component.member"
