@@ -26,7 +26,7 @@ var onlyIn = []struct {
 	{"modernc.org/sqlite", in("internal/db"), "only internal/db opens databases"},
 	{"github.com/jackc/pgx", in("internal/db"), "only internal/db opens databases"},
 	{"database/sql", in("/store", "internal/db", "internal/quota"), "only store knows SQL"},
-	{"github.com/go-chi/chi", in("internal/httpx", "dashboard", "broker/mgmt"), "only httpx routes"},
+	{"github.com/go-chi/chi", in("internal/httpx", "dashboard"), "only httpx and the dashboard route"},
 	{"github.com/digitalocean/go-libvirt", in("/driver"), "only a driver knows libvirt"},
 	{"libvirt.org/go/libvirtxml", in("/driver"), "only a driver knows libvirt"},
 	{"github.com/vishvananda/netlink", in("/driver"), "only a driver knows netlink"},
