@@ -243,7 +243,7 @@ func (s *Service) Report(ctx context.Context, in Report) (ReportReply, error) {
 }
 
 // UpdateStatuses marks what an agent made work as ACTIVE and has compute
-// told.
+// told. It is no notification, as in Neutron: those are of what users did.
 func (s *Service) UpdateStatuses(ctx context.Context, in Statuses) error {
 	return s.commit(ctx, func(ctx context.Context, c *change) error {
 		ports, err := s.store.SetPortStatus(ctx, in.Host, in.Ports, StatusActive)
@@ -254,7 +254,6 @@ func (s *Service) UpdateStatuses(ctx context.Context, in Statuses) error {
 			if p.isCompute() {
 				c.event("network-vif-plugged", p)
 			}
-			c.note("port.update.end", "port", portPayload(p))
 		}
 		return s.store.SetFloatingIPStatus(ctx, in.Host, in.FloatingIPs, StatusActive)
 	})

@@ -24,7 +24,7 @@ const topicsOf: Record<string, string[]> = {
   server: ['server', 'port', 'volume', 'floatingip'],
   volumes: ['volume'],
   networks: ['network', 'subnet'],
-  network: ['network', 'subnet', 'port'],
+  network: ['network', 'subnet', 'port', 'server'],
   routers: ['router', 'port'],
   'floating-ips': ['floatingip'],
   'security-groups': ['securitygroup'],
