@@ -34,7 +34,8 @@ set_up() {
     api PUT vhosts/rabbit%2Fhole '{}' && api PUT cluster-name '{"name":"rabbitmq@localhost"}'
 }
 inside() { # runs in the namespace
-  ip link set lo up && "$nubo" mq serve --data-dir "$work/mq" >"$work/mq.out" 2>&1 &
+  ip link set lo up || return 1
+  "$nubo" mq serve --data-dir "$work/mq" >"$work/mq.out" 2>&1 &
   local pid=$!
   set_up && (cd "$module" && GOMEGA_DEFAULT_EVENTUALLY_TIMEOUT=5s ./suite --ginkgo.no-color "$@") >"$work/suite.out" 2>&1
   kill $pid; wait $pid
