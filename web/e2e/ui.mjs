@@ -28,8 +28,6 @@ export class Report {
 }
 
 export class Person {
-  /** The requests the page has sent. */
-  requests = []
   errors = []
 
   static async open(browser, base, language, theme = 'light') {
@@ -39,7 +37,6 @@ export class Person {
     p.page = await p.context.newPage()
     p.page.setDefaultTimeout(20_000)
     p.words = JSON.parse(readFileSync(new URL(`../src/locales/${language}.json`, import.meta.url), 'utf8'))
-    p.page.on('request', (r) => p.requests.push({ url: r.url(), method: r.method(), time: Date.now() }))
     p.page.on('pageerror', (e) => p.errors.push(String(e)))
     await p.page.addInitScript(
       ([l, t]) => {
@@ -122,14 +119,11 @@ export class Person {
 
   /** Does something with a row by its menu. */
   async act(text, key) {
-    await this.row(text).getByRole('button', { name: this.t('common.actions') }).or(this.row(text).locator('button[aria-label]').last()).first().click()
+    await this.row(text).locator('button[data-actions]').click()
     await this.page
       .locator('.ant-dropdown:not(.ant-dropdown-hidden) .ant-dropdown-menu-item:not(.ant-dropdown-menu-item-disabled)', { hasText: new RegExp(`^${this.t(`actions.${key}`)}$`) })
       .click()
   }
-
-  /** Does something with the thing whose page is open. */
-  press = (key) => this.page.locator(`[data-action="${key}"]`).click()
 
   async confirm() {
     await this.page.locator('.ant-modal-confirm-btns button').last().click()

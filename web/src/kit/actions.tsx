@@ -108,7 +108,7 @@ export function Actions({ actions, row, data, buttons, after }: Props) {
           },
         }}
       >
-        <Button size="small" aria-label={t('common.actionsOf', { name: nameOf(row) })}>
+        <Button size="small" data-actions aria-label={t('common.actionsOf', { name: nameOf(row) })}>
           {t('common.actions')} <DownOutlined />
         </Button>
       </Dropdown>

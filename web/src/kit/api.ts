@@ -119,7 +119,7 @@ export function usePage(page: string, params: Record<string, string> = {}, enabl
 
 /** A list a page of its own is not worth. */
 export function useCall<T = Row>(call: Call, enabled = true) {
-  return useQuery({ queryKey: ['call', call.service, call.path], queryFn: () => send<T>(call), enabled })
+  return useQuery({ queryKey: ['call', call.service, call.path, call.body], queryFn: () => send<T>(call), enabled })
 }
 
 interface Verdict {

@@ -7,6 +7,15 @@ import type { ApiError, PageData, Row } from './api'
 import { usePage } from './api'
 import { Missing, Problem } from './list'
 import { Status } from './status'
+import { SubTable, type SubTableSpec } from './subtable'
+
+interface Tab {
+  /** The key of the title below "tabs.". */
+  key: string
+  show?: (row: Row) => boolean
+  table?: SubTableSpec
+  render?: (row: Row, data: PageData) => ReactNode
+}
 
 export interface DetailSpec {
   page: string
@@ -14,7 +23,7 @@ export interface DetailSpec {
   facts: (row: Row, data: PageData) => [key: string, value: ReactNode][]
   status?: (row: Row) => { value?: string; task?: string | null }
   actions?: Action[]
-  tabs?: { key: string; show?: (row: Row) => boolean; render: (row: Row, data: PageData, reload: () => void) => ReactNode }[]
+  tabs?: Tab[]
 }
 
 export function DetailPage({ spec, id }: { spec: DetailSpec; id: string }) {
@@ -46,7 +55,11 @@ export function DetailPage({ spec, id }: { spec: DetailSpec; id: string }) {
       <Tabs
         items={(spec.tabs ?? [])
           .filter((tab) => !tab.show || tab.show(row))
-          .map((tab) => ({ key: tab.key, label: t(`tabs.${tab.key}`), children: tab.render(row, data, reload) }))}
+          .map((tab) => ({
+            key: tab.key,
+            label: t(`tabs.${tab.key}`),
+            children: tab.table ? <SubTable spec={tab.table} row={row} data={data} reload={reload} /> : tab.render?.(row, data),
+          }))}
       />
     </Flex>
   )

@@ -1,8 +1,8 @@
 // A form is a list of fields and the call its values make.
-import { Alert, Button, Drawer, Flex, Form, Input, InputNumber, Select, Switch, Tabs, Upload } from 'antd'
+import { Alert, Button, Drawer, Flex, Form, Input, InputNumber, Select, Switch, Tabs, Tooltip, Upload } from 'antd'
 import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { ApiError, type Call, type Row } from './api'
+import { ApiError, type Call, type PageData, type Row, useCan } from './api'
 import { ShowApi } from './showapi'
 import { run } from './tasks'
 
@@ -32,6 +32,11 @@ export interface FormSpec<R = Row> {
   /** What is done with the answer. */
   done?: (answer: Row, values: Row) => void
   width?: number
+}
+
+/** Things as the options of a select, by their names. */
+export function options(rows: Row[] | undefined): { value: string; label: string }[] {
+  return (rows ?? []).map((r) => ({ value: r.id, label: r.name || r.id }))
 }
 
 function input(field: Field) {
@@ -166,5 +171,36 @@ export function FormDrawer({ spec, data, row, onClose }: Props) {
         ]}
       />
     </Drawer>
+  )
+}
+
+interface FormButtonProps {
+  form: FormSpec
+  rule?: string
+  data: PageData
+  row?: Row
+  /** The button's word, if it is not the form's title. */
+  label?: string
+  after: () => void
+}
+
+/** A button that opens a form, for those whom the policy lets. */
+export function FormButton({ form, rule, data, row, label, after }: FormButtonProps) {
+  const { t } = useTranslation()
+  const may = useCan(rule ? [rule] : [])(rule)
+  const [open, setOpen] = useState(false)
+  const close = () => {
+    setOpen(false)
+    after()
+  }
+  return (
+    <>
+      <Tooltip title={may.allowed ? undefined : may.reason}>
+        <Button type="primary" data-create disabled={!may.allowed} onClick={() => setOpen(true)}>
+          {label ?? t(`actions.${form.title}`)}
+        </Button>
+      </Tooltip>
+      {open ? <FormDrawer spec={form} data={data} row={row} onClose={close} /> : null}
+    </>
   )
 }

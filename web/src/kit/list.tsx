@@ -7,7 +7,7 @@ import { useTranslation } from 'react-i18next'
 import { type Action, Actions, useBulk } from './actions'
 import { type ApiError, type Call, type PageData, type Row, useCan, usePage } from './api'
 import { type Column, filter } from './filter'
-import { FormDrawer, type FormSpec } from './form'
+import { FormButton, type FormSpec } from './form'
 import { ShowApi } from './showapi'
 
 export type { Column }
@@ -28,16 +28,16 @@ export interface ListSpec {
   extra?: (data: PageData) => ReactNode
 }
 
-const page = 1000
+/** How many rows a list asks for at once. */
+const most = 1000
 
 export function ListPage({ spec }: { spec: ListSpec }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const search = useSearch({ strict: false }) as { q?: string }
-  const { data, error, isLoading, isFetching, refetch } = usePage(spec.page, spec.params ?? { limit: String(page) })
+  const { data, error, isLoading, isFetching, refetch } = usePage(spec.page, spec.params ?? { limit: String(most) })
   const can = useCan(spec.create?.rule ? [spec.create.rule] : [])
   const bulk = useBulk()
-  const [creating, setCreating] = useState(false)
   const [selected, setSelected] = useState<string[]>([])
   const [hidden, setHidden] = useState<string[]>(() => stored(spec.key) ?? spec.columns.filter((c) => c.hidden).map((c) => c.key))
   const [api, setApi] = useState(false)
@@ -98,17 +98,15 @@ export function ListPage({ spec }: { spec: ListSpec }) {
               {t(`actions.${spec.bulk.key}`)} ({selected.length})
             </Button>
           ) : null}
-          {spec.create ? (
+          {spec.create?.to ? (
             <Tooltip title={mayCreate.allowed ? undefined : mayCreate.reason}>
-              <Button
-                type="primary"
-                data-create
-                disabled={!mayCreate.allowed}
-                onClick={() => (spec.create?.to ? navigate({ to: spec.create.to }) : setCreating(true))}
-              >
+              <Button type="primary" data-create disabled={!mayCreate.allowed} onClick={() => navigate({ to: spec.create?.to })}>
                 {t(`pages.${spec.key}.create`)}
               </Button>
             </Tooltip>
+          ) : null}
+          {spec.create?.form && data ? (
+            <FormButton form={spec.create.form} rule={spec.create.rule} data={data} label={t(`pages.${spec.key}.create`)} after={refetch} />
           ) : null}
         </Space>
       </Flex>
@@ -131,16 +129,6 @@ export function ListPage({ spec }: { spec: ListSpec }) {
       <Typography.Text type="secondary" aria-live="polite">
         {t('list.count', { count: shown.length })}
       </Typography.Text>
-      {creating && spec.create?.form && data ? (
-        <FormDrawer
-          spec={spec.create.form}
-          data={data}
-          onClose={() => {
-            setCreating(false)
-            void refetch()
-          }}
-        />
-      ) : null}
     </Flex>
   )
 }

@@ -3,11 +3,9 @@ import { Link } from '@tanstack/react-router'
 import type { Action } from '../../kit/actions'
 import type { Call, PageData, Row } from '../../kit/api'
 import { Id } from '../../kit/detail'
-import type { Field } from '../../kit/form'
+import { type Field, options } from '../../kit/form'
 import { type Column, ListPage, type ListSpec } from '../../kit/list'
 import { Status } from '../../kit/status'
-
-const named = (rows: Row[] | undefined) => (rows ?? []).map((r) => ({ value: r.id as string, label: r.name as string }))
 
 const domainOf = (row: Row, data: PageData): string =>
   (data.domains ?? []).find((d: Row) => d.id === row.domain_id)?.name ?? row.domain_id ?? '–'
@@ -126,7 +124,7 @@ const inDomain = (data: PageData): Field => ({
   type: 'select',
   required: true,
   initial: 'default',
-  options: named(data.domains),
+  options: options(data.domains),
 })
 
 const domains: Kind = { plural: 'domains', single: 'domain', key: 'domains' }
@@ -172,7 +170,7 @@ const usersSpec = list(
     { name: 'password', type: 'password', required: true },
     { name: 'email' },
     { ...inDomain(data) },
-    { name: 'project', label: 'defaultProject', type: 'select', options: named(data.projects) },
+    { name: 'project', label: 'defaultProject', type: 'select', options: options(data.projects) },
   ],
   (v) => ({
     name: v.name,
@@ -203,7 +201,7 @@ const member = (key: 'addUser' | 'removeUser', method: 'PUT' | 'DELETE', rule: s
   rule: `identity:${rule}`,
   form: {
     title: key,
-    fields: (data) => [{ name: 'user', type: 'select', required: true, options: named(data.users) }],
+    fields: (data) => [{ name: 'user', type: 'select', required: true, options: options(data.users) }],
     calls: (v, row) => ({
       method,
       service: 'identity',

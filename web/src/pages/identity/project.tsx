@@ -1,17 +1,17 @@
 import { useParams } from '@tanstack/react-router'
-import { Button, Descriptions, Flex, Table } from 'antd'
-import { useState } from 'react'
+import { Descriptions } from 'antd'
 import { useTranslation } from 'react-i18next'
-import { type Action, Actions } from '../../kit/actions'
+import type { Action } from '../../kit/actions'
 import type { PageData, Row } from '../../kit/api'
 import { DetailPage, type DetailSpec, Id } from '../../kit/detail'
-import { FormDrawer, type FormSpec } from '../../kit/form'
+import { type FormSpec, options } from '../../kit/form'
+import type { SubTableSpec } from '../../kit/subtable'
 
 const grant: FormSpec = {
   title: 'grantRole',
   fields: (data) => [
-    { name: 'user', type: 'select', required: true, options: (data.users ?? []).map((u: Row) => ({ value: u.id, label: u.name })) },
-    { name: 'role', type: 'select', required: true, options: (data.roles ?? []).map((r: Row) => ({ value: r.id, label: r.name })) },
+    { name: 'user', type: 'select', required: true, options: options(data.users) },
+    { name: 'role', type: 'select', required: true, options: options(data.roles) },
   ],
   calls: (v, row) => ({
     method: 'PUT',
@@ -98,6 +98,20 @@ function flags(set: Row): string {
     .join(' ')
 }
 
+const who = (a: Row): string => a.user?.name ?? a.group?.name
+
+const members: SubTableSpec = {
+  rows: (_, data) => data.assignments?.map((a: Row) => ({ ...a, name: `${who(a)} ${a.role.name}` })),
+  rowKey: (a) => `${a.user?.id ?? a.group?.id}/${a.role.id}`,
+  columns: [
+    { key: 'user', render: who },
+    { key: 'role', render: (a) => a.role.name },
+  ],
+  actions: [withdraw],
+  empty: 'pages.projects.noMembers',
+  add: { form: grant, rule: 'identity:create_grant' },
+}
+
 const spec: DetailSpec = {
   page: 'project',
   row: (data) => data.project,
@@ -110,7 +124,7 @@ const spec: DetailSpec = {
     ['parent', row.parent_id],
   ],
   tabs: [
-    { key: 'members', render: (row, data, reload) => <Members row={row} data={data} reload={reload} /> },
+    { key: 'members', table: members },
     { key: 'quota', render: (_, data) => <Quotas data={data} /> },
   ],
 }
@@ -118,52 +132,6 @@ const spec: DetailSpec = {
 export function Project() {
   const { id } = useParams({ strict: false }) as { id: string }
   return <DetailPage spec={spec} id={id} />
-}
-
-function Members({ row, data, reload }: { row: Row; data: PageData; reload: () => void }) {
-  const { t } = useTranslation()
-  const [adding, setAdding] = useState(false)
-  return (
-    <Flex vertical gap={8} align="start">
-      <Button type="primary" onClick={() => setAdding(true)} data-create>
-        {t('actions.grantRole')}
-      </Button>
-      <Table<Row>
-        size="small"
-        style={{ width: '100%' }}
-        rowKey={(a) => `${a.user?.id ?? a.group?.id}/${a.role.id}`}
-        pagination={false}
-        dataSource={data.assignments ?? []}
-        locale={{ emptyText: t('pages.projects.noMembers') }}
-        columns={[
-          { key: 'who', title: t('fields.user'), render: (_, a) => a.user?.name ?? a.group?.name },
-          { key: 'role', title: t('fields.role'), render: (_, a) => a.role.name },
-          {
-            key: 'actions',
-            render: (_, a) => (
-              <Actions
-                actions={[withdraw]}
-                row={{ ...a, name: `${a.user?.name ?? a.group?.name} ${a.role.name}` }}
-                data={data}
-                after={reload}
-              />
-            ),
-          },
-        ]}
-      />
-      {adding ? (
-        <FormDrawer
-          spec={grant}
-          data={data}
-          row={row}
-          onClose={() => {
-            setAdding(false)
-            reload()
-          }}
-        />
-      ) : null}
-    </Flex>
-  )
 }
 
 function Quotas({ data }: { data: PageData }) {

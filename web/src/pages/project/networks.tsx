@@ -1,13 +1,11 @@
 import { Link, useParams } from '@tanstack/react-router'
-import { Button, Flex, Table } from 'antd'
-import { useState } from 'react'
-import { useTranslation } from 'react-i18next'
-import { type Action, Actions } from '../../kit/actions'
+import type { Action } from '../../kit/actions'
 import type { Call, PageData, Row } from '../../kit/api'
 import { DetailPage, type DetailSpec, Id } from '../../kit/detail'
-import { type Field, FormDrawer, type FormSpec } from '../../kit/form'
+import type { Field, FormSpec } from '../../kit/form'
 import { ListPage, type ListSpec } from '../../kit/list'
 import { Status } from '../../kit/status'
+import type { SubTableSpec } from '../../kit/subtable'
 import { run } from '../../kit/tasks'
 
 const remove: Action = {
@@ -185,6 +183,33 @@ const addSubnet: FormSpec = {
   calls: (v, row) => subnetCall(row.id, v.name, v),
 }
 
+const subnetTable: SubTableSpec = {
+  rows: (_, data) => data.subnets,
+  columns: [
+    { key: 'name' },
+    { key: 'cidr' },
+    { key: 'gateway', render: (s) => s.gateway_ip ?? '–' },
+    { key: 'dhcp', render: (s) => (s.enable_dhcp ? '✓' : '–') },
+    { key: 'pools', render: (s) => s.allocation_pools.map((p: Row) => `${p.start} – ${p.end}`).join(', ') },
+  ],
+  actions: [removeSubnet],
+  empty: 'network.noSubnets',
+  add: { form: addSubnet, rule: 'create_subnet' },
+}
+
+const portTable: SubTableSpec = {
+  rows: (_, data) => data.ports,
+  columns: [
+    { key: 'name', render: (p) => p.name || p.id },
+    { key: 'addresses', render: (p) => p.fixed_ips.map((i: Row) => i.ip_address).join(', ') },
+    { key: 'mac', render: (p) => p.mac_address },
+    { key: 'owner', render: (p) => p.device_owner },
+    { key: 'status', render: (p) => <Status value={p.status} /> },
+  ],
+  actions: [removePort],
+  empty: 'network.noPorts',
+}
+
 const detail: DetailSpec = {
   page: 'network',
   row: (data) => data.network,
@@ -197,74 +222,12 @@ const detail: DetailSpec = {
     ['external', row['router:external'] ? '✓' : '–'],
   ],
   tabs: [
-    { key: 'subnets', render: (row, data, reload) => <Subnets row={row} data={data} reload={reload} /> },
-    { key: 'ports', render: (_, data, reload) => <Ports data={data} reload={reload} /> },
+    { key: 'subnets', table: subnetTable },
+    { key: 'ports', table: portTable },
   ],
 }
 
 export function Network() {
   const { id } = useParams({ strict: false }) as { id: string }
   return <DetailPage spec={detail} id={id} />
-}
-
-function Subnets({ row, data, reload }: { row: Row; data: PageData; reload: () => void }) {
-  const { t } = useTranslation()
-  const [adding, setAdding] = useState(false)
-  return (
-    <Flex vertical gap={8} align="start">
-      <Button onClick={() => setAdding(true)}>{t('actions.createSubnet')}</Button>
-      <Table<Row>
-        rowKey="id"
-        size="small"
-        pagination={false}
-        style={{ width: '100%' }}
-        dataSource={data.subnets ?? []}
-        locale={{ emptyText: t('network.noSubnets') }}
-        columns={[
-          { key: 'name', title: t('fields.name'), dataIndex: 'name' },
-          { key: 'cidr', title: t('fields.cidr'), dataIndex: 'cidr' },
-          { key: 'gateway', title: t('fields.gateway'), dataIndex: 'gateway_ip' },
-          { key: 'dhcp', title: t('fields.dhcp'), render: (_, s) => (s.enable_dhcp ? '✓' : '–') },
-          {
-            key: 'pools',
-            title: t('fields.pools'),
-            render: (_, s) => s.allocation_pools.map((p: Row) => `${p.start} – ${p.end}`).join(', '),
-          },
-          { key: 'actions', render: (_, s) => <Actions actions={[removeSubnet]} row={s} data={data} after={reload} /> },
-        ]}
-      />
-      {adding ? (
-        <FormDrawer
-          spec={addSubnet}
-          data={data}
-          row={row}
-          onClose={() => {
-            setAdding(false)
-            reload()
-          }}
-        />
-      ) : null}
-    </Flex>
-  )
-}
-
-function Ports({ data, reload }: { data: PageData; reload: () => void }) {
-  const { t } = useTranslation()
-  return (
-    <Table<Row>
-      rowKey="id"
-      size="small"
-      pagination={false}
-      dataSource={data.ports ?? []}
-      locale={{ emptyText: t('network.noPorts') }}
-      columns={[
-        { key: 'name', title: t('fields.name'), render: (_, p) => p.name || p.id },
-        { key: 'ip', title: t('fields.addresses'), render: (_, p) => p.fixed_ips.map((i: Row) => i.ip_address).join(', ') },
-        { key: 'mac', title: t('fields.mac'), dataIndex: 'mac_address' },
-        { key: 'owner', title: t('fields.owner'), dataIndex: 'device_owner' },
-        { key: 'status', title: t('fields.status'), render: (_, p) => <Status value={p.status} /> },
-        { key: 'actions', render: (_, p) => <Actions actions={[removePort]} row={p} data={data} after={reload} /> },
-      ]}
-    />
-  )
 }

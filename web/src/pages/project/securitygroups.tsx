@@ -1,12 +1,11 @@
 import { Link, useParams } from '@tanstack/react-router'
-import { Button, Flex, Table } from 'antd'
-import { useState } from 'react'
-import { useTranslation } from 'react-i18next'
-import { type Action, Actions } from '../../kit/actions'
-import type { PageData, Row } from '../../kit/api'
+import type { Action } from '../../kit/actions'
+import type { Row } from '../../kit/api'
 import { DetailPage, type DetailSpec, Id } from '../../kit/detail'
-import { FormDrawer, type FormSpec } from '../../kit/form'
+import type { FormSpec } from '../../kit/form'
+import { t } from '../../kit/i18n'
 import { ListPage, type ListSpec } from '../../kit/list'
+import type { SubTableSpec } from '../../kit/subtable'
 
 const remove: Action = {
   key: 'delete',
@@ -72,7 +71,7 @@ export const presets: Record<string, { protocol: string | null; from?: number; t
   custom: { protocol: 'tcp' },
 }
 
-const newRule = (label: (key: string) => string): FormSpec => ({
+const newRule: FormSpec = {
   title: 'addRule',
   fields: (data) => [
     {
@@ -80,14 +79,14 @@ const newRule = (label: (key: string) => string): FormSpec => ({
       type: 'select',
       required: true,
       initial: 'ssh',
-      options: Object.keys(presets).map((value) => ({ value, label: label(value) })),
+      options: Object.keys(presets).map((value) => ({ value, label: t(`presets.${value}`) })),
     },
     {
       name: 'direction',
       type: 'select',
       required: true,
       initial: 'ingress',
-      options: ['ingress', 'egress'].map((value) => ({ value, label: label(value) })),
+      options: ['ingress', 'egress'].map((value) => ({ value, label: t(`presets.${value}`) })),
     },
     { name: 'protocol', initial: 'tcp', when: (v) => v.preset === 'custom' },
     { name: 'portFrom', type: 'number', min: 1, max: 65535, when: (v) => v.preset === 'custom' },
@@ -109,7 +108,7 @@ const newRule = (label: (key: string) => string): FormSpec => ({
       cli: `openstack security group rule create --${v.direction}${p.protocol ? ` --protocol ${p.protocol}` : ''}${p.from ? ` --dst-port ${p.from}:${p.to}` : ''}${v.remoteGroup ? ` --remote-group ${v.remoteGroup}` : ` --remote-ip ${v.remote}`} ${row.id}`,
     }
   },
-})
+}
 
 const removeRule: Action = {
   key: 'delete',
@@ -123,6 +122,23 @@ const removeRule: Action = {
   }),
 }
 
+const rules: SubTableSpec = {
+  rows: (row) => row.security_group_rules,
+  columns: [
+    { key: 'direction', render: (r) => t(`presets.${r.direction}`) },
+    { key: 'ethertype' },
+    { key: 'protocol', render: (r) => r.protocol ?? t('presets.any') },
+    { key: 'ports', render: (r) => (r.port_range_min ? `${r.port_range_min} – ${r.port_range_max}` : '–') },
+    {
+      key: 'remote',
+      render: (r, data) =>
+        r.remote_ip_prefix ?? data.groups?.find((g: Row) => g.id === r.remote_group_id)?.name ?? r.remote_group_id ?? '–',
+    },
+  ],
+  actions: [removeRule],
+  add: { form: newRule, rule: 'create_security_group_rule' },
+}
+
 const detail: DetailSpec = {
   page: 'security-group',
   row: (data) => data.security_group,
@@ -131,57 +147,10 @@ const detail: DetailSpec = {
     ['id', <Id key="id" value={row.id} />],
     ['description', row.description || '–'],
   ],
-  tabs: [{ key: 'rules', render: (row, data, reload) => <Rules row={row} data={data} reload={reload} /> }],
+  tabs: [{ key: 'rules', table: rules }],
 }
 
 export function SecurityGroup() {
   const { id } = useParams({ strict: false }) as { id: string }
   return <DetailPage spec={detail} id={id} />
-}
-
-function Rules({ row, data, reload }: { row: Row; data: PageData; reload: () => void }) {
-  const { t } = useTranslation()
-  const [adding, setAdding] = useState(false)
-  const group = (id: string) => (data.groups ?? []).find((g: Row) => g.id === id)?.name ?? id
-  return (
-    <Flex vertical gap={8} align="start">
-      <Button type="primary" onClick={() => setAdding(true)} data-create>
-        {t('actions.addRule')}
-      </Button>
-      <Table<Row>
-        rowKey="id"
-        size="small"
-        pagination={false}
-        style={{ width: '100%' }}
-        dataSource={row.security_group_rules ?? []}
-        columns={[
-          { key: 'direction', title: t('fields.direction'), render: (_, r) => t(`presets.${r.direction}`) },
-          { key: 'type', title: t('fields.ethertype'), dataIndex: 'ethertype' },
-          { key: 'protocol', title: t('fields.protocol'), render: (_, r) => r.protocol ?? t('presets.any') },
-          {
-            key: 'ports',
-            title: t('fields.ports'),
-            render: (_, r) => (r.port_range_min ? `${r.port_range_min} – ${r.port_range_max}` : '–'),
-          },
-          {
-            key: 'remote',
-            title: t('fields.remote'),
-            render: (_, r) => r.remote_ip_prefix ?? (r.remote_group_id ? group(r.remote_group_id) : '–'),
-          },
-          { key: 'actions', render: (_, r) => <Actions actions={[removeRule]} row={r} data={data} after={reload} /> },
-        ]}
-      />
-      {adding ? (
-        <FormDrawer
-          spec={newRule((key) => t(`presets.${key}`))}
-          data={data}
-          row={row}
-          onClose={() => {
-            setAdding(false)
-            reload()
-          }}
-        />
-      ) : null}
-    </Flex>
-  )
 }

@@ -1,52 +1,14 @@
 import { Link, useParams } from '@tanstack/react-router'
-import { Alert, Button, Flex, Switch, Table, Timeline, Typography } from 'antd'
+import { Alert, Button, Flex, Switch, Timeline, Typography } from 'antd'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Action } from '../../kit/actions'
-import { Actions } from '../../kit/actions'
 import { type PageData, type Row, useCall } from '../../kit/api'
 import { DetailPage, type DetailSpec, Id } from '../../kit/detail'
 import { addresses, time } from '../../kit/format'
 import { Status } from '../../kit/status'
+import type { SubTableSpec } from '../../kit/subtable'
 import { imageName, serverActions } from './servers'
-
-const spec: DetailSpec = {
-  page: 'server',
-  row: (data) => data.server,
-  status: (row) => ({ value: row.status, task: row['OS-EXT-STS:task_state'] }),
-  actions: serverActions,
-  facts: (row, data) => [
-    ['id', <Id key="id" value={row.id} />],
-    ['addresses', addresses(row).fixed.join(', ') || '–'],
-    [
-      'floatingIp',
-      addresses(row).floating.map((a) => (
-        <Typography.Text copyable key={a}>
-          {a}
-        </Typography.Text>
-      )),
-    ],
-    ['flavor', `${row.flavor?.original_name} (${row.flavor?.vcpus} vCPU, ${row.flavor?.ram} MiB, ${row.flavor?.disk} GiB)`],
-    ['image', imageName(row, data) || '–'],
-    ['keypair', row.key_name || '–'],
-    ['zone', row['OS-EXT-AZ:availability_zone'] || '–'],
-    ['host', row['OS-EXT-SRV-ATTR:host'] || '–'],
-    ['created', time(row.created)],
-    ['launched', time(row['OS-SRV-USG:launched_at'])],
-  ],
-  tabs: [
-    { key: 'why', show: (row) => row.fault !== undefined, render: (row) => <Fault row={row} /> },
-    { key: 'log', render: (row) => <Log row={row} /> },
-    { key: 'volumes', render: (row, data, reload) => <Volumes row={row} data={data} reload={reload} /> },
-    { key: 'interfaces', render: (row, data, reload) => <Interfaces row={row} data={data} reload={reload} /> },
-    { key: 'actions', render: (row, data) => <ActionLog row={row} data={data} /> },
-  ],
-}
-
-export function Server() {
-  const { id } = useParams({ strict: false }) as { id: string }
-  return <DetailPage spec={spec} id={id} />
-}
 
 /** Why the server is in error: the fault says what each filter refused. */
 function Fault({ row }: { row: Row }) {
@@ -82,14 +44,7 @@ function Log({ row }: { row: Row }) {
           {t('list.reload')}
         </Button>
         <Flex gap={8} align="center">
-          <Switch
-            aria-label={t('server.wholeLog')}
-            checked={whole}
-            onChange={(v) => {
-              setWhole(v)
-              setTimeout(() => void refetch())
-            }}
-          />
+          <Switch aria-label={t('server.wholeLog')} checked={whole} onChange={setWhole} />
           {t('server.wholeLog')}
         </Flex>
       </Flex>
@@ -110,27 +65,14 @@ const detach: Action = {
   }),
 }
 
-function Volumes({ data, reload }: { row: Row; data: PageData; reload: () => void }) {
-  const { t } = useTranslation()
-  const volume = (id: string): Row | undefined => data.volumes?.find((v: Row) => v.id === id)
-  return (
-    <Table<Row>
-      rowKey="volumeId"
-      size="small"
-      pagination={false}
-      dataSource={data.attachments ?? []}
-      locale={{ emptyText: t('server.noVolumes') }}
-      columns={[
-        { key: 'name', title: t('fields.name'), render: (_, a) => volume(a.volumeId)?.name || a.volumeId },
-        { key: 'size', title: t('fields.size'), render: (_, a) => (volume(a.volumeId) ? `${volume(a.volumeId)?.size} GiB` : '–') },
-        { key: 'device', title: t('fields.device'), dataIndex: 'device' },
-        {
-          key: 'actions',
-          render: (_, a) => <Actions actions={[detach]} row={{ ...a, name: volume(a.volumeId)?.name }} data={data} after={reload} />,
-        },
-      ]}
-    />
-  )
+const volumeOf = (a: Row, data: PageData): Row | undefined => data.volumes?.find((v: Row) => v.id === a.volumeId)
+
+const volumes: SubTableSpec = {
+  rows: (_, data) => data.attachments?.map((a: Row) => ({ ...a, name: volumeOf(a, data)?.name || a.volumeId })),
+  rowKey: 'volumeId',
+  columns: [{ key: 'name' }, { key: 'size', render: (a, data) => volumeOf(a, data)?.size ?? '–' }, { key: 'device' }],
+  actions: [detach],
+  empty: 'server.noVolumes',
 }
 
 const unplug: Action = {
@@ -145,38 +87,29 @@ const unplug: Action = {
   }),
 }
 
-function Interfaces({ data, reload }: { row: Row; data: PageData; reload: () => void }) {
-  const { t } = useTranslation()
-  const network = (id: string): string => data.networks?.find((n: Row) => n.id === id)?.name ?? id
-  const group = (id: string): string => data.security_groups?.find((g: Row) => g.id === id)?.name ?? id
-  return (
-    <Table<Row>
-      rowKey="id"
-      size="small"
-      pagination={false}
-      dataSource={data.ports ?? []}
-      locale={{ emptyText: t('server.noInterfaces') }}
-      columns={[
-        {
-          key: 'network',
-          title: t('fields.network'),
-          render: (_, p) => (
-            <Link to="/networks/$id" params={{ id: p.network_id }}>
-              {network(p.network_id)}
-            </Link>
-          ),
-        },
-        { key: 'ip', title: t('fields.addresses'), render: (_, p) => p.fixed_ips.map((i: Row) => i.ip_address).join(', ') },
-        { key: 'mac', title: t('fields.mac'), dataIndex: 'mac_address' },
-        { key: 'groups', title: t('fields.securityGroups'), render: (_, p) => p.security_groups.map(group).join(', ') },
-        { key: 'status', title: t('fields.status'), render: (_, p) => <Status value={p.status} /> },
-        { key: 'actions', render: (_, p) => <Actions actions={[unplug]} row={p} data={data} after={reload} /> },
-      ]}
-    />
-  )
+const nameIn = (rows: Row[] | undefined, id: string): string => rows?.find((r) => r.id === id)?.name ?? id
+
+const interfaces: SubTableSpec = {
+  rows: (_, data) => data.ports,
+  columns: [
+    {
+      key: 'network',
+      render: (p, data) => (
+        <Link to="/networks/$id" params={{ id: p.network_id }}>
+          {nameIn(data.networks, p.network_id)}
+        </Link>
+      ),
+    },
+    { key: 'addresses', render: (p) => p.fixed_ips.map((i: Row) => i.ip_address).join(', ') },
+    { key: 'mac', render: (p) => p.mac_address },
+    { key: 'securityGroups', render: (p, data) => p.security_groups.map((g: string) => nameIn(data.security_groups, g)).join(', ') },
+    { key: 'status', render: (p) => <Status value={p.status} /> },
+  ],
+  actions: [unplug],
+  empty: 'server.noInterfaces',
 }
 
-function ActionLog({ data }: { row: Row; data: PageData }) {
+function ActionLog({ data }: { data: PageData }) {
   const { t } = useTranslation()
   const all: Row[] = data.actions ?? []
   if (all.length === 0) return <Typography.Text type="secondary">{t('server.noActions')}</Typography.Text>
@@ -196,4 +129,42 @@ function ActionLog({ data }: { row: Row; data: PageData }) {
       }))}
     />
   )
+}
+
+const spec: DetailSpec = {
+  page: 'server',
+  row: (data) => data.server,
+  status: (row) => ({ value: row.status, task: row['OS-EXT-STS:task_state'] }),
+  actions: serverActions,
+  facts: (row, data) => [
+    ['id', <Id key="id" value={row.id} />],
+    ['addresses', addresses(row).fixed.join(', ') || '–'],
+    [
+      'floatingIp',
+      addresses(row).floating.map((a) => (
+        <Typography.Text copyable key={a}>
+          {a}
+        </Typography.Text>
+      )),
+    ],
+    ['flavor', `${row.flavor?.original_name} (${row.flavor?.vcpus} vCPU, ${row.flavor?.ram} MiB, ${row.flavor?.disk} GiB)`],
+    ['image', imageName(row, data) || '–'],
+    ['keypair', row.key_name || '–'],
+    ['zone', row['OS-EXT-AZ:availability_zone'] || '–'],
+    ['host', row['OS-EXT-SRV-ATTR:host'] || '–'],
+    ['created', time(row.created)],
+    ['launched', time(row['OS-SRV-USG:launched_at'])],
+  ],
+  tabs: [
+    { key: 'why', show: (row) => row.fault !== undefined, render: (row) => <Fault row={row} /> },
+    { key: 'log', render: (row) => <Log row={row} /> },
+    { key: 'volumes', table: volumes },
+    { key: 'interfaces', table: interfaces },
+    { key: 'actions', render: (_, data) => <ActionLog data={data} /> },
+  ],
+}
+
+export function Server() {
+  const { id } = useParams({ strict: false }) as { id: string }
+  return <DetailPage spec={spec} id={id} />
 }

@@ -3,12 +3,10 @@ import { Button, Card, Col, Flex, Form, Row as Grid, Progress, Skeleton, Typogra
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, type Call, type PageData, type Row, usePage } from '../../kit/api'
-import { type Field, Fields, initial } from '../../kit/form'
+import { type Field, Fields, initial, options } from '../../kit/form'
 import { Missing, Problem } from '../../kit/list'
 import { ShowApi } from '../../kit/showapi'
 import { run } from '../../kit/tasks'
-
-const named = (rows: Row[] | undefined) => (rows ?? []).map((r) => ({ value: r.id as string, label: (r.name || r.id) as string }))
 
 /** One page, in sections: a name and an image are enough. */
 export function ServerNew() {
@@ -42,14 +40,14 @@ function sections(data: PageData): { key: string; fields: Field[] }[] {
           type: 'select',
           required: true,
           initial: images[0]?.id,
-          options: named(images),
+          options: options(images),
           when: (v) => v.source !== 'volume',
         },
         {
           name: 'volume',
           type: 'select',
           required: true,
-          options: named((data.volumes ?? []).filter((v: Row) => v.bootable === 'true')),
+          options: options((data.volumes ?? []).filter((v: Row) => v.bootable === 'true')),
           when: (v) => v.source === 'volume',
         },
         { name: 'volumeSize', type: 'number', min: 1, required: true, initial: 1, when: (v) => v.source === 'imageVolume' },
@@ -71,7 +69,7 @@ function sections(data: PageData): { key: string; fields: Field[] }[] {
           type: 'multi',
           required: networks.length > 0,
           initial: networks.slice(0, 1).map((n) => n.id),
-          options: named(networks),
+          options: options(networks),
         },
         {
           name: 'securityGroups',

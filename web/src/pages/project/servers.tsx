@@ -3,6 +3,7 @@ import { Typography } from 'antd'
 import type { Action } from '../../kit/actions'
 import type { Call, PageData, Row } from '../../kit/api'
 import { Id } from '../../kit/detail'
+import { options } from '../../kit/form'
 import { addresses, ago, time } from '../../kit/format'
 import type { ListSpec } from '../../kit/list'
 import { ListPage } from '../../kit/list'
@@ -114,7 +115,7 @@ export const serverActions: Action[] = [
           name: 'network',
           type: 'select',
           required: true,
-          options: (data.networks ?? []).map((n: Row) => ({ value: n.id, label: n.name || n.id })),
+          options: options(data.networks),
         },
       ],
       calls: (v, row) => ({

@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 import type { Action } from '../../kit/actions'
 import type { Row } from '../../kit/api'
 import { Id } from '../../kit/detail'
+import { options } from '../../kit/form'
 import { ago } from '../../kit/format'
 import { ListPage, type ListSpec } from '../../kit/list'
 import { Status } from '../../kit/status'
@@ -49,7 +50,7 @@ const own: ListSpec = {
             name: 'server',
             type: 'select',
             required: true,
-            options: (data.servers ?? []).map((s: Row) => ({ value: s.id, label: s.name || s.id })),
+            options: options(data.servers),
           },
         ],
         calls: (v, row) => ({
