@@ -40,6 +40,21 @@ func rulesOf(name string) ([]policy.Rule, error) {
 	return policies[name](), nil
 }
 
+// inForce is a service's policy as the configuration makes it, and its rules
+// by default.
+func inForce(o options, service string) (*policy.Enforcer, []policy.Rule, error) {
+	rules, err := rulesOf(service)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, err := load(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := newEnforcer(set, service, rules)
+	return e, rules, err
+}
+
 type policyList struct {
 	Service string `arg:"" help:"Service: identity, image, compute …"`
 }
@@ -66,15 +81,7 @@ type policyDiff struct {
 // Run prints each rule that is not as by default: how it would be, and how it
 // is.
 func (p policyDiff) Run(o output) error {
-	rules, err := rulesOf(p.Service)
-	if err != nil {
-		return err
-	}
-	set, err := load(p.options)
-	if err != nil {
-		return err
-	}
-	e, err := newEnforcer(set, p.Service, rules)
+	e, rules, err := inForce(p.options, p.Service)
 	if err != nil {
 		return err
 	}
@@ -102,15 +109,7 @@ type policyCheck struct {
 
 // Run prints the verdict; a refusal is exit code 1.
 func (p policyCheck) Run(o output) error {
-	rules, err := rulesOf(p.Service)
-	if err != nil {
-		return err
-	}
-	set, err := load(p.options)
-	if err != nil {
-		return err
-	}
-	e, err := newEnforcer(set, p.Service, rules)
+	e, _, err := inForce(p.options, p.Service)
 	if err != nil {
 		return err
 	}

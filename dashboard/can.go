@@ -10,7 +10,6 @@ import (
 
 	"nubo/internal/auth"
 	"nubo/internal/policy"
-	"nubo/sdk/identity"
 )
 
 // Explainer says whether a caller may do something, and why.
@@ -52,9 +51,7 @@ func (s *Service) verdict(c *auth.Context, rule string) verdict {
 		if !e.Known(rule) {
 			continue
 		}
-		x := e.Explain(c, rule, policy.Target{
-			"project_id": c.ProjectID, "tenant_id": c.ProjectID, "user_id": c.UserID, "domain_id": c.DomainID, "owner": c.ProjectID,
-		})
+		x := e.Explain(c, rule, own(c))
 		v := verdict{Allowed: x.Allowed}
 		if !x.Allowed {
 			v.Reason = x.Reason
@@ -62,6 +59,16 @@ func (s *Service) verdict(c *auth.Context, rule string) verdict {
 		return v
 	}
 	return verdict{Reason: "There is no such rule."}
+}
+
+// own is the target that is the caller's in every word the rules have for it:
+// a port's network and a rule's group are taken to be of the same project.
+func own(c *auth.Context) policy.Target {
+	return policy.Target{
+		"project_id": c.ProjectID, "tenant_id": c.ProjectID, "owner": c.ProjectID,
+		"network:project_id": c.ProjectID, "security_group:project_id": c.ProjectID,
+		"user_id": c.UserID, "domain_id": c.DomainID,
+	}
 }
 
 // callers keeps for a moment who the sessions' tokens are, so that a page
@@ -93,9 +100,12 @@ func (s *Service) caller(ctx context.Context, v session) (*auth.Context, error) 
 	if ok && now.Before(known.until) {
 		return known.c, nil
 	}
-	t, err := (identity.Client{Client: s.client("identity", v.Token)}).Validate(ctx, v.Token)
-	if err != nil {
+	t, err := s.tokens(v.Token).Validate(ctx, v.Token)
+	switch {
+	case ended(err):
 		return nil, errNoSession
+	case err != nil: // identity is away: that signs nobody out
+		return nil, err
 	}
 	c := auth.FromToken(v.Token, t)
 	s.callers.mu.Lock()

@@ -5,6 +5,7 @@
 //	service.go   the routes
 //	session.go   who is signed in: tokens sealed into an HttpOnly cookie
 //	signin.go    sign in and out, choose a scope
+//	answers.go   bodies read and written, errors in one envelope
 //	guard.go     what every request must pass: origin, size, session
 //	relay.go     /dashboard/api/SERVICE/…, the components' own APIs in the
 //	             session's name

@@ -1,8 +1,10 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -91,8 +93,9 @@ func (h *hub) after(seq uint64, s *stream) (events []event, last uint64, missed 
 	if seq > h.last || len(h.ring) > 0 && seq+1 < h.ring[0].seq {
 		missed = true
 	}
-	for _, e := range h.ring {
-		if e.seq > seq && s.wants(e) {
+	from, _ := slices.BinarySearchFunc(h.ring, seq+1, func(e event, seq uint64) int { return cmp.Compare(e.seq, seq) })
+	for _, e := range h.ring[from:] {
+		if s.wants(e) {
 			events = append(events, e)
 		}
 	}
@@ -254,8 +257,8 @@ func (s *Service) events(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		case <-st.wake:
 		case <-beat.C:
-			if _, err := s.caller(r.Context(), v); err != nil {
-				return nil //nolint:nilerr // the page asks who it is when the stream ends
+			if _, err := s.caller(r.Context(), v); errors.Is(err, errNoSession) {
+				return nil // the page asks who it is when the stream ends
 			}
 			_, _ = fmt.Fprint(w, ": still here\n\n")
 		}

@@ -1,12 +1,9 @@
 package dashboard
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -137,23 +134,25 @@ func (s *Service) revoke(ctx context.Context, token string) {
 	if token == "" {
 		return
 	}
-	req, err := s.identityRequest(ctx, http.MethodDelete, "/auth/tokens", token, nil)
-	if err != nil {
-		return
-	}
-	req.Header.Set("X-Subject-Token", token)
-	resp, err := s.http.Do(req)
-	if err != nil {
+	if err := s.tokens(token).Revoke(ctx, token); err != nil && !errors.Is(err, identity.ErrToken) {
 		s.log.WarnContext(ctx, "a token is not revoked", "error", err)
-		return
 	}
-	resp.Body.Close() //nolint:errcheck // nothing is read of it
+}
+
+// tokens asks identity about a token in that token's own name.
+func (s *Service) tokens(token string) identity.Client {
+	return identity.Client{Client: s.client("identity", token)}
+}
+
+// ended reports whether identity said that a token is not valid any more.
+func ended(err error) bool {
+	return errors.Is(err, identity.ErrToken) || rest.IsStatus(err, http.StatusUnauthorized)
 }
 
 // showSession tells the page who is signed in.
 func (s *Service) showSession(w http.ResponseWriter, r *http.Request) error {
 	a, err := s.account(r.Context(), current(r))
-	if rest.IsStatus(err, http.StatusUnauthorized) || rest.IsNotFound(err) {
+	if ended(err) {
 		forget(w, r)
 		return errNoSession
 	}
@@ -179,7 +178,8 @@ func (s *Service) welcome(w http.ResponseWriter, r *http.Request, v session) err
 
 // account describes a session.
 func (s *Service) account(ctx context.Context, v session) (*account, error) {
-	t, err := s.describe(ctx, cmp.Or(v.Token, v.Unscoped))
+	token := cmp.Or(v.Token, v.Unscoped)
+	t, err := s.tokens(token).Describe(ctx, token)
 	if err != nil {
 		return nil, err
 	}
@@ -210,61 +210,7 @@ func (s *Service) scopes(ctx context.Context, token string) (projects []project,
 	return p.Projects, len(sys.System) > 0, nil
 }
 
-// describe reads a token's body, with the catalog.
-func (s *Service) describe(ctx context.Context, token string) (*identity.Token, error) {
-	req, err := s.identityRequest(ctx, http.MethodGet, "/auth/tokens", token, nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("X-Subject-Token", token)
-	_, t, err := s.readToken(req)
-	return t, err
-}
-
 // authenticate buys a token.
 func (s *Service) authenticate(ctx context.Context, auth map[string]any) (string, *identity.Token, error) {
-	body, err := json.Marshal(map[string]any{"auth": auth})
-	if err != nil {
-		return "", nil, fmt.Errorf("encode sign-in: %w", err)
-	}
-	req, err := s.identityRequest(ctx, http.MethodPost, "/auth/tokens", "", bytes.NewReader(body))
-	if err != nil {
-		return "", nil, err
-	}
-	return s.readToken(req)
-}
-
-func (s *Service) identityRequest(ctx context.Context, method, path, token string, body io.Reader) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, method, s.services["identity"].Endpoint+path, body)
-	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if token != "" {
-		req.Header.Set("X-Auth-Token", token)
-	}
-	return req, nil
-}
-
-// readToken sends a request that is answered with a token.
-func (s *Service) readToken(req *http.Request) (string, *identity.Token, error) {
-	resp, err := s.http.Do(req)
-	if err != nil {
-		return "", nil, fmt.Errorf("ask identity: %w", err)
-	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
-	var out struct {
-		Token identity.Token
-		Error struct{ Message string }
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
-		return "", nil, fmt.Errorf("read identity's answer: %w", err)
-	}
-	if resp.StatusCode >= http.StatusBadRequest {
-		return "", nil, &rest.Error{
-			Method: req.Method, URL: req.URL.String(), Status: resp.StatusCode, Message: out.Error.Message,
-			RequestID: resp.Header.Get("X-Openstack-Request-Id"),
-		}
-	}
-	return resp.Header.Get("X-Subject-Token"), &out.Token, nil
+	return identity.Issue(ctx, s.http, s.services["identity"].Endpoint+"/auth/tokens", auth)
 }

@@ -185,11 +185,7 @@ func (s *Images) Import(ctx context.Context, id string, in Import, input map[str
 		t = s.newTask(ctx, TaskAPIImageImport, id, map[string]any{
 			"image_id": id, "import_req": input, "backend": stores, "method": in.Method, "uri": in.URI, "lenient": in.Lenient,
 		})
-		s.mark(i, t, stores)
-		if err := s.store.CreateTask(ctx, t); err != nil {
-			return err
-		}
-		return s.store.UpdateImage(ctx, i, was)
+		return s.begin(ctx, i, was, t, stores)
 	})
 	if err != nil {
 		return nil, err
@@ -198,10 +194,15 @@ func (s *Images) Import(ctx context.Context, id string, in Import, input map[str
 	return t, nil
 }
 
-// mark notes in an image what is being done to it.
-func (s *Images) mark(i *Image, t *Task, stores []string) {
+// begin writes a task, and in its image, whose status was was, what is being
+// done to it.
+func (s *Images) begin(ctx context.Context, i *Image, was string, t *Task, stores []string) error {
 	i.Properties = imported(i.Properties, nil)
 	i.Properties[importTask], i.Properties[importingTo], i.UpdatedAt = t.ID, strings.Join(stores, ","), s.clock.Now()
+	if err := s.store.CreateTask(ctx, t); err != nil {
+		return err
+	}
+	return s.store.UpdateImage(ctx, i, was)
 }
 
 // ImportNew makes an image, and begins to import it from a URL.
@@ -232,11 +233,7 @@ func (s *Images) ImportNew(ctx context.Context, i *Image, url string, input map[
 		})
 		maps.Copy(t.Input, input)
 		i.Status = StatusImporting
-		s.mark(i, t, stores)
-		if err := s.store.CreateTask(ctx, t); err != nil {
-			return err
-		}
-		return s.store.UpdateImage(ctx, i, StatusQueued)
+		return s.begin(ctx, i, StatusQueued, t, stores)
 	})
 	if err != nil {
 		return nil, err

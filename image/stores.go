@@ -170,11 +170,7 @@ func (s *Images) AddLocation(ctx context.Context, id, url, hashValue string) (*T
 		t = s.newTask(ctx, TaskLocationImport, id, map[string]any{
 			"image_id": id, "loc_url": url, "backend": []string{l.Store}, "method": locationMethod, "uri": url, "hash": hashValue,
 		})
-		s.mark(i, t, []string{l.Store})
-		if err := s.store.CreateTask(ctx, t); err != nil {
-			return err
-		}
-		return s.store.UpdateImage(ctx, i, StatusQueued)
+		return s.begin(ctx, i, StatusQueued, t, []string{l.Store})
 	})
 	if err != nil {
 		return nil, err

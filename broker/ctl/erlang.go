@@ -122,43 +122,6 @@ func formatFloat(f float64) string {
 	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
-// typeOf is RabbitMQ's name of a value's type in a table of AMQP.
-func typeOf(v any) string {
-	switch v.(type) {
-	case bool:
-		return "bool"
-	case int8:
-		return "byte"
-	case uint8:
-		return "unsignedbyte"
-	case int16:
-		return "short"
-	case uint16:
-		return "unsignedshort"
-	case int32:
-		return "signedint"
-	case uint32:
-		return "unsignedint"
-	case int64, int:
-		return "long"
-	case float32:
-		return "float"
-	case float64:
-		return "double"
-	case time.Time:
-		return "timestamp"
-	case amqp.Table:
-		return "table"
-	case []any:
-		return "array"
-	case []byte:
-		return "binary"
-	case nil:
-		return "void"
-	}
-	return "longstr"
-}
-
 // toErlang is a value as Erlang would write it.
 func toErlang(v any) string {
 	switch v := v.(type) {
@@ -189,7 +152,7 @@ func toErlang(v any) string {
 	case amqp.Table:
 		parts := make([]string, 0, len(v))
 		for _, f := range arguments(v) {
-			parts = append(parts, fmt.Sprintf("{<<%q>>,%s,%s}", f.key, typeOf(f.value), toErlang(f.value)))
+			parts = append(parts, fmt.Sprintf("{<<%q>>,%s,%s}", f.key, amqp.TypeName(f.value), toErlang(f.value)))
 		}
 		return "[" + strings.Join(parts, ",") + "]"
 	case []any:
@@ -256,7 +219,7 @@ func jsonable(v any) any {
 	case amqp.Table:
 		list := make([]any, 0, len(v))
 		for _, f := range arguments(v) {
-			list = append(list, []any{f.key, typeOf(f.value), jsonable(f.value)})
+			list = append(list, []any{f.key, amqp.TypeName(f.value), jsonable(f.value)})
 		}
 		return list
 	case []any:

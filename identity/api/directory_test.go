@@ -72,7 +72,7 @@ func slapd(t *testing.T) string {
 	t.Helper()
 	const bin = "/usr/sbin/slapd"
 	if _, err := os.Stat(bin); err != nil {
-		t.Skip("there is no slapd: install the package slapd")
+		t.Skip("NOT RUN: slapd is missing; install the packages in tools/packages/test.txt")
 	}
 	dir := t.TempDir()
 	testx.NoErr(t, os.Mkdir(filepath.Join(dir, "db"), 0o700))

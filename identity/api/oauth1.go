@@ -3,7 +3,6 @@ package api
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"nubo/identity"
@@ -163,13 +162,5 @@ func (h *handler) accessTokenRole(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	id := httpx.Param(r, "role_id")
-	if !slices.Contains(t.Roles, id) {
-		return fault.NotFoundf("Could not find role: %s.", id)
-	}
-	role, err := h.store.Roles().Get(r.Context(), id)
-	if err != nil {
-		return err
-	}
-	return show(w, r, http.StatusOK, "role", role, roleView)
+	return h.delegatedRole(w, r, t.Roles)
 }

@@ -155,8 +155,14 @@ func (h *handler) trustRole(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return h.delegatedRole(w, r, t.Roles)
+}
+
+// delegatedRole shows the role a path names, if it is one of those that a
+// trust or an access token delegates.
+func (h *handler) delegatedRole(w http.ResponseWriter, r *http.Request, delegated []string) error {
 	id := httpx.Param(r, "role_id")
-	if !slices.Contains(t.Roles, id) {
+	if !slices.Contains(delegated, id) {
 		return fault.NotFoundf("Could not find role: %s.", id)
 	}
 	role, err := h.store.Roles().Get(r.Context(), id)

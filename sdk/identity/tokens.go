@@ -85,6 +85,18 @@ func (c Client) Validate(ctx context.Context, token string) (*Token, error) {
 	return &out.Token, err
 }
 
+// Describe gives a token's body with the catalog.
+func (c Client) Describe(ctx context.Context, token string) (*Token, error) {
+	var out struct{ Token Token }
+	err := c.about(ctx, http.MethodGet, "/auth/tokens", token, &out)
+	return &out.Token, err
+}
+
+// Revoke ends a token.
+func (c Client) Revoke(ctx context.Context, token string) error {
+	return c.about(ctx, http.MethodDelete, "/auth/tokens", token, nil)
+}
+
 // Check asks whether a token is still valid, which is much cheaper.
 func (c Client) Check(ctx context.Context, token string) error {
 	return c.about(ctx, http.MethodHead, "/auth/tokens", token, nil)
@@ -119,7 +131,7 @@ func (c Client) about(ctx context.Context, method, path, subject string, out any
 			c.Tokens.Refused(own)
 			continue
 		case resp.StatusCode >= 300:
-			return &rest.Error{Method: method, URL: req.URL.String(), Status: resp.StatusCode, Message: string(body)}
+			return &rest.Error{Method: method, URL: req.URL.String(), Status: resp.StatusCode, Message: message(body)}
 		case out == nil:
 			return nil
 		}
@@ -180,16 +192,22 @@ func (p *PasswordTokens) signIn(ctx context.Context) (string, *Token, error) {
 		},
 		"scope": map[string]any{"project": map[string]any{"name": p.Project, "domain": domain}},
 	}
+	return Issue(ctx, p.HTTP, p.AuthURL+"/auth/tokens?nocatalog", auth)
+}
+
+// Issue sends the body of "auth" to an address of /auth/tokens and gives the
+// token that is bought, and its body.
+func Issue(ctx context.Context, client *http.Client, address string, auth any) (string, *Token, error) {
 	b, err := json.Marshal(map[string]any{"auth": auth})
 	if err != nil {
 		return "", nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.AuthURL+"/auth/tokens?nocatalog", bytes.NewReader(b))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(b))
 	if err != nil {
 		return "", nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := p.HTTP.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return "", nil, err
 	}
@@ -199,11 +217,20 @@ func (p *PasswordTokens) signIn(ctx context.Context) (string, *Token, error) {
 		return "", nil, err
 	}
 	if resp.StatusCode != http.StatusCreated {
-		return "", nil, &rest.Error{Method: "POST", URL: req.URL.String(), Status: resp.StatusCode, Message: string(body)}
+		return "", nil, &rest.Error{Method: "POST", URL: req.URL.String(), Status: resp.StatusCode, Message: message(body), RequestID: resp.Header.Get("X-Openstack-Request-Id")}
 	}
 	var out struct{ Token Token }
 	if err := json.Unmarshal(body, &out); err != nil {
 		return "", nil, fmt.Errorf("decode token: %w", err)
 	}
 	return resp.Header.Get("X-Subject-Token"), &out.Token, nil
+}
+
+// message is what identity's envelope of an error says.
+func message(body []byte) string {
+	var out struct{ Error struct{ Message string } }
+	if json.Unmarshal(body, &out) != nil || out.Error.Message == "" {
+		return string(body)
+	}
+	return out.Error.Message
 }

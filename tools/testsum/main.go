@@ -43,6 +43,8 @@ func main() {
 		case "fail":
 			if e.Test != "" {
 				failed++
+			} else {
+				showUnended(output, e.Package)
 			}
 			show(output[k])
 		case "build-fail":
@@ -54,6 +56,16 @@ func main() {
 	fmt.Printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped)
 	if failed > 0 {
 		os.Exit(1)
+	}
+}
+
+// showUnended prints what the tests said that never ended, as when their
+// process died: that is where a panic is.
+func showUnended(output map[key][]string, pkg string) {
+	for k, lines := range output {
+		if k.pkg == pkg && k.test != "" {
+			show(lines)
+		}
 	}
 }
 
