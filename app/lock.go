@@ -53,9 +53,13 @@ func (r *runFile) write(s runState) error {
 	return err
 }
 
-// close gives the lock up; the file stays, so that "nubo down" knows how the
-// cloud was started.
-func (r *runFile) close() { r.f.Close() } //nolint:errcheck // the lock goes either way
+// close gives the lock up, also if a child that is being started has the
+// descriptor too; the file stays, so that "nubo down" knows how the cloud was
+// started.
+func (r *runFile) close() {
+	syscall.Flock(int(r.f.Fd()), syscall.LOCK_UN) //nolint:errcheck // it goes with the file too
+	r.f.Close()                                   //nolint:errcheck // nothing is to be written
+}
 
 func readRun(path string) (runState, error) {
 	var s runState

@@ -455,7 +455,9 @@ func TestModel(t *testing.T) {
 			w.open()
 			defer func() {
 				failed = recover() // rapid wants it on its own goroutine
-				testx.NoErr(t, w.b.Shutdown(context.Background()))
+				if w.b != nil {
+					testx.NoErr(t, w.b.Shutdown(context.Background()))
+				}
 				passed += time.Since(begun)
 			}()
 			w.drawQueues()

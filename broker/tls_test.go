@@ -84,11 +84,17 @@ func TestTLS(t *testing.T) {
 			testx.Equal(t, ok && string(m.Body) == body, true)
 		}
 	}
+	opened := 0
 	for _, c := range b.Stats().Connections {
+		if c.User == "" { // refused without a certificate, and not gone yet
+			continue
+		}
+		opened++
 		if c.TLS == nil || c.TLS.Version != tls.VersionTLS13 || !strings.HasSuffix(c.Name, net.JoinHostPort(c.Host, portOf(c.Name))) {
 			t.Errorf("%s: %+v", c.Name, c.TLS)
 		}
 	}
+	testx.Equal(t, opened, 4)
 	for _, l := range b.Listeners() {
 		testx.Equal(t, l.Protocol, "amqp/ssl")
 		if left := time.Until(l.CertificateExpires); left <= 0 || left > time.Hour {

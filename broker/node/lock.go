@@ -38,4 +38,9 @@ func takeLock(dir string) (*lock, error) {
 	return &lock{f}, nil
 }
 
-func (l *lock) release() { l.f.Close() } //nolint:errcheck // the lock goes either way
+// release gives the lock up, also if a child that is being started has the
+// descriptor too.
+func (l *lock) release() {
+	syscall.Flock(int(l.f.Fd()), syscall.LOCK_UN) //nolint:errcheck // it goes with the file too
+	l.f.Close()                                   //nolint:errcheck // nothing is to be written
+}

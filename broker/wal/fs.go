@@ -99,7 +99,9 @@ func (d dir) Lock() (func() error, error) {
 		}
 		return nil, err
 	}
-	return f.Close, nil
+	// A child that is being started holds the descriptor too until its program
+	// runs, so closing alone would not free the directory at once.
+	return func() error { return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close()) }, nil
 }
 
 func (f osFile) Allocate(size int64) error {
