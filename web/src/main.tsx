@@ -1,11 +1,12 @@
-import './kit/i18n'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { Root } from './app/root'
+import { startLanguage } from './kit/i18n'
 import './style.css'
 
 const root = document.getElementById('root')
 if (root) {
+  await startLanguage()
   createRoot(root).render(
     <StrictMode>
       <Root />

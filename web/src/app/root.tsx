@@ -1,13 +1,12 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { App, ConfigProvider, Spin, theme } from 'antd'
-import en from 'antd/locale/en_US'
-import zh from 'antd/locale/zh_CN'
+import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, useSession } from '../kit/api'
 import { useEvents } from '../kit/events'
-import { Problem } from '../kit/list'
-import { Login } from '../pages/login'
+import { componentTexts } from '../kit/i18n'
+import { Problem } from '../kit/problem'
 import { router } from './router'
 import { useTheme } from './theme'
 
@@ -21,6 +20,8 @@ const client = new QueryClient({
   },
 })
 
+const Login = lazy(() => import('../pages/login').then((m) => ({ default: m.Login })))
+
 const still = window.matchMedia('(prefers-reduced-motion: reduce)')
 
 export function Root() {
@@ -32,14 +33,14 @@ export function Root() {
 }
 
 function Themed() {
-  const { i18n } = useTranslation()
+  useTranslation() // another language is another page
   const { dark, compact } = useTheme()
   const algorithm = [dark ? theme.darkAlgorithm : theme.defaultAlgorithm]
   if (compact) algorithm.push(theme.compactAlgorithm)
   return (
     <ConfigProvider
       button={{ autoInsertSpace: false }}
-      locale={i18n.language === 'zh-CN' ? zh : en}
+      locale={componentTexts()}
       theme={{ algorithm, cssVar: {}, token: { colorPrimary: '#1668dc', motion: !still.matches } }}
     >
       <App>
@@ -56,6 +57,12 @@ function Gate() {
   useEvents(client, who)
   if (session.isLoading) return <Spin fullscreen />
   if (session.error) return <Problem error={session.error as ApiError} retry={() => session.refetch()} />
-  if (!session.data) return <Login />
+  if (!session.data) {
+    return (
+      <Suspense fallback={<Spin fullscreen />}>
+        <Login />
+      </Suspense>
+    )
+  }
   return <RouterProvider router={router} />
 }

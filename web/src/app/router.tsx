@@ -1,6 +1,6 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
-import { Result } from 'antd'
-import { useTranslation } from 'react-i18next'
+import { ApiError } from '../kit/api'
+import { Problem } from '../kit/problem'
 import { Shell } from './shell'
 
 // Each page is loaded when it is first gone to.
@@ -37,12 +37,10 @@ const pages = {
   '/identity/roles': lazyRouteComponent(() => import('../pages/identity/lists'), 'Roles'),
 }
 
-function NotFound() {
-  const { t } = useTranslation()
-  return <Result status="404" title={t('errors.notFound')} />
-}
-
-const root = createRootRoute({ component: Shell, notFoundComponent: NotFound })
+const root = createRootRoute({
+  component: Shell,
+  notFoundComponent: () => <Problem error={new ApiError(404, window.location.pathname)} />,
+})
 
 const routes = Object.entries(pages).map(([path, component]) =>
   createRoute({
@@ -63,4 +61,8 @@ const start = createRoute({
   },
 })
 
-export const router = createRouter({ routeTree: root.addChildren([start, ...routes]) })
+export const router = createRouter({
+  routeTree: root.addChildren([start, ...routes]),
+  // A page that fails says so in its place; the menu stays.
+  defaultErrorComponent: ({ error, reset }) => <Problem error={new ApiError(-1, String(error))} retry={reset} />,
+})

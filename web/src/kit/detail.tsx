@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next'
 import { type Action, Actions, nameOf } from './actions'
 import type { ApiError, PageData, Row } from './api'
 import { usePage } from './api'
-import { Missing, Problem } from './list'
+import { Missing, Problem } from './problem'
 import { Status } from './status'
 import { SubTable, type SubTableSpec } from './subtable'
 

@@ -1,13 +1,14 @@
 // A list page is a description: what it asks for, its columns and actions.
 import { ReloadOutlined, SettingOutlined } from '@ant-design/icons'
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { Alert, Button, Checkbox, Dropdown, Empty, Flex, Input, Space, Table, type TableColumnType, Tooltip, Typography } from 'antd'
+import { Button, Checkbox, Dropdown, Empty, Flex, Input, Space, Table, type TableColumnType, Tooltip, Typography } from 'antd'
 import { type ReactNode, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type Action, Actions, useBulk } from './actions'
 import { type ApiError, type Call, type PageData, type Row, useCan, usePage } from './api'
 import { type Column, filter } from './filter'
 import { FormButton, type FormSpec } from './form'
+import { Missing, Problem } from './problem'
 import { ShowApi } from './showapi'
 
 export type { Column }
@@ -174,50 +175,4 @@ function stored(key: string): string[] | undefined {
 function store(key: string, hidden: string[]): string[] {
   localStorage.setItem(`columns.${key}`, JSON.stringify(hidden))
   return hidden
-}
-
-/** Why a page has nothing to show. */
-export function Problem({ error, retry }: { error: ApiError; retry?: () => void }) {
-  const { t } = useTranslation()
-  return (
-    <Alert
-      type="error"
-      showIcon
-      role="alert"
-      title={
-        error.code === 403
-          ? t('errors.forbidden')
-          : error.code === 404
-            ? t('errors.notFound')
-            : error.code === 0
-              ? t('errors.offline')
-              : t('errors.failed')
-      }
-      description={
-        <Typography.Text copyable={{ text: `${error.code} ${error.message} ${error.requestId ?? ''}` }}>
-          {error.message} {error.requestId}
-        </Typography.Text>
-      }
-      action={retry ? <Button onClick={retry}>{t('common.retry')}</Button> : undefined}
-    />
-  )
-}
-
-/** Which parts of a page are missing, and why. */
-export function Missing({ errors }: { errors: PageData['errors'] }) {
-  const { t } = useTranslation()
-  const parts = Object.entries(errors ?? {})
-  if (parts.length === 0) return null
-  return (
-    <Alert
-      type="warning"
-      showIcon
-      title={t('errors.parts')}
-      description={parts.map(([part, e]) => (
-        <div key={part}>
-          {part}: {e.message}
-        </div>
-      ))}
-    />
-  )
 }

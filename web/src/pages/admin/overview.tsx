@@ -2,7 +2,7 @@ import { Card, Col, Flex, Row as Grid, Progress, Skeleton, Statistic, Table, Typ
 import { useTranslation } from 'react-i18next'
 import { type ApiError, type PageData, type Row, usePage } from '../../kit/api'
 import { ago } from '../../kit/format'
-import { Missing, Problem } from '../../kit/list'
+import { Missing, Problem } from '../../kit/problem'
 import { Status } from '../../kit/status'
 
 /** What runs, where, and when it was last heard of. */

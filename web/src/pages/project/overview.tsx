@@ -3,7 +3,7 @@ import { Card, Col, Empty, Flex, Row as Grid, List, Progress, Skeleton, Steps, T
 import { useTranslation } from 'react-i18next'
 import { type ApiError, type PageData, type Row, usePage } from '../../kit/api'
 import { ago } from '../../kit/format'
-import { Missing, Problem } from '../../kit/list'
+import { Missing, Problem } from '../../kit/problem'
 import { Status } from '../../kit/status'
 
 export function Overview() {

@@ -4,7 +4,7 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, type Call, type PageData, type Row, usePage } from '../../kit/api'
 import { type Field, Fields, initial, options } from '../../kit/form'
-import { Missing, Problem } from '../../kit/list'
+import { Missing, Problem } from '../../kit/problem'
 import { ShowApi } from '../../kit/showapi'
 import { run } from '../../kit/tasks'
 

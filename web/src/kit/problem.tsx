@@ -1,0 +1,50 @@
+// What went wrong with a page, or with parts of it.
+import { Alert, Button, Typography } from 'antd'
+import { useTranslation } from 'react-i18next'
+import type { ApiError, PageData } from './api'
+
+/** Why a page has nothing to show. */
+export function Problem({ error, retry }: { error: ApiError; retry?: () => void }) {
+  const { t } = useTranslation()
+  return (
+    <Alert
+      type="error"
+      showIcon
+      role="alert"
+      title={
+        error.code === 403
+          ? t('errors.forbidden')
+          : error.code === 404
+            ? t('errors.notFound')
+            : error.code === 0
+              ? t('errors.offline')
+              : t('errors.failed')
+      }
+      description={
+        <Typography.Text copyable={{ text: `${error.code} ${error.message} ${error.requestId ?? ''}` }}>
+          {error.message} {error.requestId}
+        </Typography.Text>
+      }
+      action={retry ? <Button onClick={retry}>{t('common.retry')}</Button> : undefined}
+    />
+  )
+}
+
+/** Which parts of a page are missing, and why. */
+export function Missing({ errors }: { errors: PageData['errors'] }) {
+  const { t } = useTranslation()
+  const parts = Object.entries(errors ?? {})
+  if (parts.length === 0) return null
+  return (
+    <Alert
+      type="warning"
+      showIcon
+      title={t('errors.parts')}
+      description={parts.map(([part, e]) => (
+        <div key={part}>
+          {part}: {e.message}
+        </div>
+      ))}
+    />
+  )
+}
