@@ -46,8 +46,12 @@ async function failure(resp: Response): Promise<ApiError> {
   return new ApiError(resp.status, message, requestId)
 }
 
-/** Sends a request to the dashboard's server. */
-export async function request<T>(method: string, path: string, body?: unknown, type = 'application/json', version?: string): Promise<T> {
+export interface Answer<T> {
+  body: T
+  requestId?: string
+}
+
+async function ask<T>(method: string, path: string, body?: unknown, type = 'application/json', version?: string): Promise<Answer<T>> {
   const headers: Record<string, string> = { 'X-Nubo-Dashboard': '1' }
   if (version) headers['OpenStack-API-Version'] = version
   let content: BodyInit | undefined
@@ -62,14 +66,23 @@ export async function request<T>(method: string, path: string, body?: unknown, t
     throw new ApiError(0, 'offline')
   }
   if (!resp.ok) throw await failure(resp)
-  if (resp.status === 204) return undefined as T
   const text = await resp.text()
-  return (text === '' ? undefined : JSON.parse(text)) as T
+  return { body: (text === '' ? undefined : JSON.parse(text)) as T, requestId: resp.headers.get('x-openstack-request-id') ?? undefined }
+}
+
+/** Sends a request to the dashboard's server. */
+export async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+  return (await ask<T>(method, path, body)).body
+}
+
+/** Sends a call to a component, and says which request it was. */
+export function exchange<T = unknown>(call: Call): Promise<Answer<T>> {
+  return ask<T>(call.method, `/dashboard/api/${call.service}${call.path}`, call.body, call.type, call.version)
 }
 
 /** Sends a call to a component. */
-export function send<T = unknown>(call: Call): Promise<T> {
-  return request<T>(call.method, `/dashboard/api/${call.service}${call.path}`, call.body, call.type, call.version)
+export async function send<T = unknown>(call: Call): Promise<T> {
+  return (await exchange<T>(call)).body
 }
 
 export interface Session {

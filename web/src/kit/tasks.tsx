@@ -1,10 +1,12 @@
 // The task log: what this tab asked for, how long it took, and what became of
 // it.
-import { Badge, Button, Drawer, Flex, List, Typography } from 'antd'
+import { Link } from '@tanstack/react-router'
+import { Badge, Button, Drawer, Empty, Flex, Typography } from 'antd'
 import { useState, useSyncExternalStore } from 'react'
 import { useTranslation } from 'react-i18next'
-import { ApiError, type Call, send } from './api'
+import { type Answer, ApiError, type Call, exchange } from './api'
 import { time } from './format'
+import { type Place, placeOf } from './links'
 
 export interface Task {
   id: number
@@ -14,6 +16,8 @@ export interface Task {
   state: 'running' | 'done' | 'failed'
   error?: string
   requestId?: string
+  /** Where the thing is that it was done with. */
+  place?: Place
   retry?: () => void
 }
 
@@ -44,10 +48,14 @@ export async function run<T = unknown>(label: string, calls: Call | Call[]): Pro
   const end = (more: Partial<Task>) =>
     change(tasks.map((one) => (one.id === id ? { ...one, ...more, took: Math.round(performance.now() - began) } : one)))
   try {
-    let out: unknown
-    for (const call of Array.isArray(calls) ? calls : [calls]) out = await send(call)
-    end({ state: 'done' })
-    return out as T
+    let out: Answer<unknown> = { body: undefined }
+    let place: Place | undefined
+    for (const call of Array.isArray(calls) ? calls : [calls]) {
+      out = await exchange(call)
+      place = placeOf(call, out.body) ?? place
+    }
+    end({ state: 'done', requestId: out.requestId, place })
+    return out.body as T
   } catch (e) {
     const err = e instanceof ApiError ? e : new ApiError(0, String(e))
     end({ state: 'failed', error: err.message, requestId: err.requestId, retry: () => void run(label, calls).catch(() => undefined) })
@@ -69,37 +77,53 @@ export function TaskLog() {
         </Button>
       </Badge>
       <Drawer placement="bottom" open={open} onClose={() => setOpen(false)} title={t('shell.tasks')} size={360}>
-        <List
-          dataSource={all}
-          locale={{ emptyText: t('shell.noTasks') }}
-          renderItem={(one) => (
-            <List.Item
-              actions={
-                one.retry
-                  ? [
-                      <Button key="retry" size="small" onClick={one.retry}>
-                        {t('common.retry')}
-                      </Button>,
-                    ]
-                  : []
-              }
-            >
-              <Flex vertical>
-                <Typography.Text>
-                  {one.label} · {t(`taskState.${one.state}`)}
-                  {one.took === undefined ? '' : ` · ${one.took} ms`}
-                </Typography.Text>
-                <Typography.Text type="secondary">{time(one.started)}</Typography.Text>
-                {one.error ? (
-                  <Typography.Text type="danger" copyable={{ text: `${one.error} ${one.requestId ?? ''}` }}>
-                    {one.error} {one.requestId}
-                  </Typography.Text>
-                ) : null}
-              </Flex>
-            </List.Item>
-          )}
-        />
+        {all.length === 0 ? <Empty description={t('shell.noTasks')} /> : null}
+        <ul className="tasks">
+          {all.map((one) => (
+            <li key={one.id}>
+              <Entry task={one} leave={() => setOpen(false)} />
+            </li>
+          ))}
+        </ul>
       </Drawer>
     </>
+  )
+}
+
+function Entry({ task, leave }: { task: Task; leave: () => void }) {
+  const { t } = useTranslation()
+  return (
+    <Flex justify="space-between" align="start" gap={16} wrap>
+      <Flex vertical>
+        <Typography.Text>
+          {task.place ? (
+            <Link to={task.place.to as never} search={task.place.search as never} onClick={leave}>
+              {task.label}
+            </Link>
+          ) : (
+            task.label
+          )}{' '}
+          · {t(`taskState.${task.state}`)}
+          {task.took === undefined ? '' : ` · ${task.took} ms`}
+        </Typography.Text>
+        {task.error ? <Typography.Text type="danger">{task.error}</Typography.Text> : null}
+        <Typography.Text type="secondary">
+          {time(task.started)}
+          {task.requestId ? (
+            <>
+              {' · '}
+              <Typography.Text copyable type="secondary" className="id">
+                {task.requestId}
+              </Typography.Text>
+            </>
+          ) : null}
+        </Typography.Text>
+      </Flex>
+      {task.retry ? (
+        <Button size="small" onClick={task.retry}>
+          {t('common.retry')}
+        </Button>
+      ) : null}
+    </Flex>
   )
 }

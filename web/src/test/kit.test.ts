@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { PageData } from '../kit/api'
 import { filter } from '../kit/filter'
+import { placeOf } from '../kit/links'
 import { curl } from '../kit/showapi'
 import { createServer } from '../pages/project/servernew'
 
@@ -64,5 +65,26 @@ describe('a new server', () => {
 describe('curl', () => {
   it('quotes what a shell would read', () => {
     expect(curl({ method: 'POST', service: 'volume', path: '/volumes', body: { name: "it's" } })).toContain("it'\\''s")
+  })
+})
+
+describe('a place', () => {
+  const call = (method: 'POST' | 'PUT' | 'DELETE', service: 'compute' | 'volume' | 'image' | 'identity', path: string) => ({
+    method,
+    service,
+    path,
+  })
+  it('is that of the thing a call is about', () => {
+    expect(placeOf(call('POST', 'compute', '/servers/s1/action'))).toEqual({ to: '/servers/s1' })
+    expect(placeOf(call('PUT', 'volume', '/volumes/v1'))).toEqual({ to: '/volumes', search: { q: 'v1' } })
+  })
+  it('is that of the thing it has made', () => {
+    expect(placeOf(call('POST', 'compute', '/servers'), { server: { id: 's2' } })).toEqual({ to: '/servers/s2' })
+    expect(placeOf(call('POST', 'image', '/v2/images'), { id: 'i1', name: 'x' })).toEqual({ to: '/images', search: { q: 'i1' } })
+  })
+  it('is none of what is gone, or has no page', () => {
+    expect(placeOf(call('DELETE', 'compute', '/servers/s1'))).toBeUndefined()
+    expect(placeOf(call('POST', 'compute', '/servers'), undefined)).toBeUndefined()
+    expect(placeOf(call('POST', 'identity', '/projects-of-old'), { x: { id: 'a' } })).toBeUndefined()
   })
 })

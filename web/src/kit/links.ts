@@ -1,0 +1,43 @@
+// Where a thing has its page, by the address the API has for it.
+import type { Call } from './api'
+
+const details: Record<string, string> = {
+  'compute/servers': '/servers',
+  'network/networks': '/networks',
+  'network/security-groups': '/security-groups',
+  'identity/projects': '/identity/projects',
+}
+
+/** Things without a page of their own are found in their list. */
+const lists: Record<string, string> = {
+  'image/v2/images': '/images',
+  'volume/volumes': '/volumes',
+  'network/routers': '/routers',
+  'network/floatingips': '/floating-ips',
+}
+
+export interface Place {
+  to: string
+  search?: { q: string }
+}
+
+/** The page of the thing a call is about, or has made. */
+export function placeOf(call: Call, answer?: unknown): Place | undefined {
+  if (call.method === 'DELETE') return undefined
+  const at = `${call.service}${call.path.replace(/\?.*/, '')}`
+  for (const [known, page] of [...Object.entries(details), ...Object.entries(lists)]) {
+    if (at !== known && !at.startsWith(`${known}/`)) continue
+    const id = at === known ? made(answer) : at.slice(known.length + 1).split('/')[0]
+    if (!id) return undefined
+    return known in details ? { to: `${page}/${id}` } : { to: page, search: { q: id } }
+  }
+}
+
+/** The id of what was made: in its envelope, or bare as image answers. */
+function made(answer: unknown): string | undefined {
+  if (typeof answer !== 'object' || answer === null) return undefined
+  const bare = answer as { id?: unknown }
+  if (typeof bare.id === 'string') return bare.id
+  const [inner] = Object.values(answer) as { id?: unknown }[]
+  return typeof inner?.id === 'string' ? inner.id : undefined
+}
