@@ -171,6 +171,15 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
+func TestFirstNode(t *testing.T) {
+	t.Parallel()
+	got, err := FirstNode("rabbit://u:p%40@[::1]:1,other/")
+	testx.NoErr(t, err)
+	testx.Equal(t, got, Node{"::1", "u", "p@"})
+	_, err = FirstNode("rabbit://")
+	testx.Equal(t, err != nil, true)
+}
+
 func FuzzParseURL(f *testing.F) {
 	f.Add("rabbit://u:p@[::1]:1,b/v?x=1")
 	f.Fuzz(func(t *testing.T, url string) {

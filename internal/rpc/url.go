@@ -13,6 +13,19 @@ type endpoint struct {
 	tls                         bool
 }
 
+// Node is a broker node as a transport URL names it.
+type Node struct{ Host, User, Password string }
+
+// FirstNode is the first node of a transport URL.
+func FirstNode(raw string) (Node, error) {
+	list, err := parseURL(raw)
+	if err != nil {
+		return Node{}, err
+	}
+	host, _, err := net.SplitHostPort(list[0].addr)
+	return Node{host, list[0].user, list[0].password}, err
+}
+
 // parseURL reads a transport URL, rabbit://user:password@host:port,host2/vhost.
 // A host without credentials has those of the host before it. The schemes are
 // rabbit and amqp, and amqps for TLS.
