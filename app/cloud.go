@@ -42,6 +42,9 @@ type cloud struct {
 	bus    *rpc.Bus
 	broker atomic.Pointer[broker.Broker] // the embedded one, while it runs
 
+	// management serves the embedded broker's management API to the dashboard.
+	management httpx.Local
+
 	// The stores of components that are several modules.
 	computeState shared[*computestore.Store]
 	volumeState  shared[*volumestore.Store]

@@ -69,6 +69,7 @@ type databaseConfig struct {
 // messagingConfig is section [messaging].
 type messagingConfig struct {
 	URL               string        `default:"" help:"rabbit://user:password@host:5672,host2:5672/ of a RabbitMQ; empty for the embedded broker." secret:"true"`
+	ManagementURL     string        `default:"" help:"http://host:15672 of that RabbitMQ's management API, which the dashboard shows; empty for port 15672 of the first host."`
 	CallTimeout       time.Duration `default:"60s" help:"How long an RPC call waits for its reply."`
 	AMQPDurableQueues bool          `default:"false" help:"Declare queues and exchanges durable."`
 }

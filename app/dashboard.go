@@ -17,6 +17,14 @@ import (
 
 // buildDashboard is the web page.
 func (c *cloud) buildDashboard(context.Context) (service.Service, error) {
+	own, err := c.enforcer("dashboard", dashboard.Rules())
+	if err != nil {
+		return nil, err
+	}
+	broker, err := c.managementAPI()
+	if err != nil {
+		return nil, err
+	}
 	key := sha256.Sum256([]byte("dashboard:" + c.sec.Dashboard))
 	d, err := dashboard.New(dashboard.Config{
 		Services: map[string]dashboard.Endpoint{
@@ -26,8 +34,9 @@ func (c *cloud) buildDashboard(context.Context) (service.Service, error) {
 			"placement": {Endpoint: c.set.url(portPlacement, ""), Version: "placement 1.39"},
 			"network":   {Endpoint: c.set.url(portNetwork, "/v2.0")},
 			"volume":    {Endpoint: c.set.url(portVolume, "/v3"), Version: volume.APIVersion},
+			"messaging": broker,
 		},
-		HTTP: c.http, Key: key[:], Policies: c.policies, UI: web.Files(), Clock: clock.System, Log: c.module("dashboard"),
+		HTTP: c.http, Key: key[:], Policies: func() []dashboard.Explainer { return append(c.policies(), own) }, UI: web.Files(), Clock: clock.System, Log: c.module("dashboard"),
 	})
 	if err != nil {
 		return nil, err
@@ -42,6 +51,10 @@ func (c *cloud) buildDashboard(context.Context) (service.Service, error) {
 				return nil
 			}
 			return err
+		})
+		g.Go(func() error {
+			d.WatchBroker(ctx)
+			return nil
 		})
 		g.Go(func() error {
 			<-ctx.Done()

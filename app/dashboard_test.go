@@ -127,7 +127,9 @@ func TestDashboard(t *testing.T) {
 	})
 	t.Run("every page answers", func(t *testing.T) {
 		for _, page := range []string{"overview", "servers", "server-new", "volumes", "networks", "routers", "floating-ips", "topology", "admin-overview", "aggregates",
-			"images", "flavors", "keypairs", "security-groups", "ports", "hypervisors", "volume-types", "domains", "projects", "users", "groups", "roles", "services"} {
+			"images", "flavors", "keypairs", "security-groups", "ports", "hypervisors", "volume-types", "domains", "projects", "users", "groups", "roles", "services",
+			"broker-overview", "broker-connections", "broker-channels", "broker-exchanges", "broker-exchange?vhost=/&name=amq.topic&age=60&incr=5", "broker-queues?vhost=%2F", "broker-users",
+			"broker-user?name=guest", "broker-vhosts", "broker-policies", "broker-operator-policies", "broker-limits", "broker-features"} {
 			status, body := admin.do("GET", "/dashboard/pages/"+page, nil)
 			var out map[string]any
 			testx.NoErr(t, json.Unmarshal([]byte(body), &out))
@@ -140,7 +142,7 @@ func TestDashboard(t *testing.T) {
 				}
 			}
 		}
-		for path, want := range map[string]int{"/dashboard/pages/none": 404, "/dashboard/pages/server": 400, "/dashboard/pages/server?id=..": 400, "/dashboard/pages/server?id=0": 404, "/dashboard/none": 404} {
+		for path, want := range map[string]int{"/dashboard/pages/none": 404, "/dashboard/pages/broker-queue": 400, "/dashboard/pages/broker-queue?vhost=/&name=gone": 404, "/dashboard/pages/server": 400, "/dashboard/pages/server?id=..": 400, "/dashboard/pages/server?id=0": 404, "/dashboard/none": 404} {
 			status, _ := admin.do("GET", path, nil)
 			testx.Equal(t, status, want)
 		}

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	computeapi "nubo/compute/api"
+	"nubo/dashboard"
 	identityapi "nubo/identity/api"
 	imageapi "nubo/image/api"
 	"nubo/internal/nearest"
@@ -19,7 +20,7 @@ import (
 // policies are the services with their rules.
 var policies = map[string]func() []policy.Rule{
 	"identity": identityapi.Rules, "image": imageapi.Rules, "network": networkapi.Rules, "volume": volumeapi.Rules, "compute": computeapi.Rules,
-	"placement": placementapi.Rules,
+	"placement": placementapi.Rules, "dashboard": dashboard.Rules,
 }
 
 type policyCommand struct {

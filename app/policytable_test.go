@@ -116,6 +116,7 @@ var ownRules = map[string]string{
 	"compute os_compute_api:flavors:index":       "Nova serves flavors to everyone without a rule",
 	"compute os_compute_api:flavors:detail":      "as flavors:index",
 	"compute os_compute_api:flavors:show":        "as flavors:index",
+	"dashboard dashboard:broker":                 "the broker's pages are nubo's own",
 	"identity context_is_admin":                  "every service of nubo's has it",
 	"identity identity:ec2tokens_auth":           "Keystone asks for a service or an administrator without a rule of that name",
 	"identity identity:s3tokens_auth":            "as ec2tokens_auth",

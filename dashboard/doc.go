@@ -12,6 +12,8 @@
 //	can.go       which policy rules allow the session something, in one call
 //	pages.go     one request a page: several lists joined
 //	events.go    what changes in the cloud, pushed: one stream a browser tab
+//	broker.go    the message broker's pages, and who may see them
+//	policies.go  the dashboard's own policy rules
 //	ui.go        the front end's files (../web), or a small page without them
 //
 // # Safety

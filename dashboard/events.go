@@ -63,6 +63,9 @@ type stream struct {
 	// wake says that there is something after the last it has sent. What
 	// there is it reads from the ring: a slow tab holds up nobody.
 	wake chan struct{}
+	// ticking is the topic of the ticks it gets; none if empty.
+	ticking string
+	tick    chan struct{}
 }
 
 func newHub() *hub { return &hub{streams: map[*stream]struct{}{}} }
@@ -83,6 +86,33 @@ func (h *hub) add(e event) {
 		default:
 		}
 	}
+}
+
+// tick tells the streams that a topic's figures have changed. Ticks are not
+// kept: who comes back asks anew.
+func (h *hub) tick(topic string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.streams {
+		if s.ticking == topic {
+			select {
+			case s.tick <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// watched reports whether a stream gets a topic's ticks.
+func (h *hub) watched(topic string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.streams {
+		if s.ticking == topic {
+			return true
+		}
+	}
+	return false
 }
 
 // after gives what a stream wants of what came after seq. missed says that
@@ -206,7 +236,8 @@ func firstOf(values ...string) string {
 const heartbeat = 15 * time.Second
 
 // events is a stream of server-sent events, ?topics=server,port; without
-// topics all. A browser that comes back says what it saw last and gets the
+// topics all. With ?ticks=broker it also says when the broker's figures have
+// changed. A browser that comes back says what it saw last and gets the
 // rest; if that is kept no more it gets the event "reset" and reads its lists
 // again.
 func (s *Service) events(w http.ResponseWriter, r *http.Request) error {
@@ -220,6 +251,15 @@ func (s *Service) events(w http.ResponseWriter, r *http.Request) error {
 	st := &stream{wake: make(chan struct{}, 1), wants: func(e event) bool {
 		return (len(wanted) == 0 || slices.Contains(wanted, e.Topic)) && (everything || e.ProjectID != "" && e.ProjectID == c.ProjectID)
 	}}
+	if st.ticking = r.URL.Query().Get("ticks"); st.ticking != "" {
+		if st.ticking != brokerTopic {
+			return refuse(http.StatusBadRequest, "There is no such topic of ticks.")
+		}
+		if err := s.mayUse(r.Context(), v, s.services[messaging]); err != nil {
+			return err
+		}
+		st.tick = make(chan struct{}, 1)
+	}
 	last := s.hub.open(st)
 	defer s.hub.close(st)
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
@@ -256,6 +296,8 @@ func (s *Service) events(w http.ResponseWriter, r *http.Request) error {
 		case <-s.done:
 			return nil
 		case <-st.wake:
+		case <-st.tick:
+			_, _ = fmt.Fprintf(w, "event: tick\ndata: {\"topic\":%q}\n\n", st.ticking)
 		case <-beat.C:
 			if _, err := s.caller(r.Context(), v); errors.Is(err, errNoSession) {
 				return nil // the page asks who it is when the stream ends

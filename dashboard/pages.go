@@ -28,9 +28,13 @@ type part struct {
 	service, path string
 	// main is the part without which there is no page: its error is the page's.
 	main bool
-	// key is where in the answer the part is; its name if empty.
+	// key is where in the answer the part is; its name if empty; whole if the
+	// answer is the part.
 	key string
 }
+
+// whole is the key of a part that comes in no envelope.
+const whole = "."
 
 // all bounds the lists that only give things their names.
 const all = "limit=1000"
@@ -155,6 +159,9 @@ var anID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
 func (s *Service) page(w http.ResponseWriter, r *http.Request) error {
 	parts, ok := pages[chi.URLParam(r, "page")]
 	if !ok {
+		parts, ok = brokerPages[chi.URLParam(r, "page")]
+	}
+	if !ok {
 		return refuse(http.StatusNotFound, "There is no such page.")
 	}
 	v := current(r)
@@ -166,12 +173,19 @@ func (s *Service) page(w http.ResponseWriter, r *http.Request) error {
 	if needsID(parts) && !anID.MatchString(q.Get("id")) {
 		return refuse(http.StatusBadRequest, "The page needs an id.")
 	}
+	if err := brokerNames(parts, q); err != nil {
+		return err
+	}
 	answers, failures := make([]json.RawMessage, len(parts)), make([]*problem, len(parts))
 	g, ctx := errgroup.WithContext(r.Context())
 	for i, p := range parts {
-		if _, known := s.services[p.service]; !known {
+		svc, known := s.services[p.service]
+		if !known {
 			failures[i] = refuse(http.StatusNotFound, "The cloud has no such service.")
 			continue
+		}
+		if err := s.mayUse(r.Context(), v, svc); err != nil {
+			return err
 		}
 		g.Go(func() error {
 			var err error
@@ -207,6 +221,11 @@ func needsID(parts []part) bool {
 
 // ask gets a part, without the envelope it comes in.
 func (s *Service) ask(ctx context.Context, v session, p part, path string) (json.RawMessage, error) {
+	if p.key == whole {
+		var out json.RawMessage
+		err := s.client(p.service, v.Token).Get(ctx, path, &out)
+		return out, err
+	}
 	var out map[string]json.RawMessage
 	if err := s.client(p.service, v.Token).Get(ctx, path, &out); err != nil {
 		return nil, err
@@ -222,6 +241,7 @@ func fill(path string, q url.Values, c *auth.Context) string {
 			list[key] = values
 		}
 	}
+	path = fillBroker(path, q)
 	return strings.NewReplacer(
 		"{id}", url.PathEscape(q.Get("id")), "{project}", url.PathEscape(c.ProjectID), "{user}", url.PathEscape(c.UserID), "{list}", list.Encode(),
 	).Replace(path)

@@ -12,7 +12,7 @@ import (
 // passed are the headers of a request that go on to the component.
 var passed = []string{
 	"Accept", "Content-Type", "Content-Length", "Range", "If-Match", "If-None-Match", "Openstack-Api-Version", "X-Openstack-Nova-Api-Version",
-	"X-Openstack-Request-Id", "X-Image-Meta-Store",
+	"X-Openstack-Request-Id", "X-Image-Meta-Store", "X-Reason",
 }
 
 // relay passes a request on to a component, in the session's name:
@@ -26,6 +26,16 @@ func (s *Service) relay(w http.ResponseWriter, r *http.Request) error {
 	if v.Token == "" {
 		return refuse(http.StatusForbidden, "You have no role on any project yet; ask an administrator for one.")
 	}
+	transport := s.http.Transport
+	if svc.Rule != "" {
+		if err := s.mayUse(r.Context(), v, svc); err != nil {
+			return err
+		}
+		transport = ownName{svc}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			defer s.hub.tick(brokerTopic) // whoever looks at it sees at once what was done
+		}
+	}
 	base, err := url.Parse(svc.Endpoint)
 	if err != nil {
 		return err
@@ -36,7 +46,7 @@ func (s *Service) relay(w http.ResponseWriter, r *http.Request) error {
 		return refuse(http.StatusBadRequest, "The address is not encoded rightly.")
 	}
 	proxy := httputil.ReverseProxy{
-		Transport: s.http.Transport,
+		Transport: transport,
 		Rewrite: func(p *httputil.ProxyRequest) {
 			out := p.Out
 			out.URL = &url.URL{Scheme: base.Scheme, Host: base.Host, Path: base.Path + path, RawPath: base.EscapedPath() + rest, RawQuery: r.URL.RawQuery}
@@ -50,7 +60,9 @@ func (s *Service) relay(w http.ResponseWriter, r *http.Request) error {
 			if svc.Version != "" && out.Header.Get("Openstack-Api-Version") == "" {
 				out.Header.Set("Openstack-Api-Version", svc.Version)
 			}
-			out.Header.Set("X-Auth-Token", v.Token)
+			if svc.Rule == "" {
+				out.Header.Set("X-Auth-Token", v.Token)
+			}
 		},
 		ModifyResponse: func(resp *http.Response) error {
 			// What a component says is data, whatever it is called: it must

@@ -19,6 +19,13 @@ type Endpoint struct {
 	Endpoint string
 	// Version is the microversion the front end speaks: "compute 2.96".
 	Version string
+	// Rule, if there is one, says who may use the API: it knows no tokens, and
+	// is asked in the cloud's own name.
+	Rule string
+	// HTTP reaches an API with a rule, with what it wants to see of the cloud.
+	HTTP *http.Client
+	// Silent is what is said of an API with a rule when it does not answer.
+	Silent string
 }
 
 // Config is what the dashboard is made of.
@@ -77,6 +84,9 @@ func (s *Service) Close() { s.close.Do(func() { close(s.done) }) }
 // client speaks to a component with a token.
 func (s *Service) client(service, token string) *rest.Client {
 	e := s.services[service]
+	if e.Rule != "" {
+		return &rest.Client{Endpoint: e.Endpoint, HTTP: &http.Client{Transport: ownName{e}}}
+	}
 	return &rest.Client{Endpoint: e.Endpoint, Version: e.Version, Tokens: rest.StaticToken(token), HTTP: s.http}
 }
 
