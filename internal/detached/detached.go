@@ -67,8 +67,8 @@ func (d Daemon) Start() (int, error) {
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("start %s: %w", d.Args[0], err)
 	}
-	pid := cmd.Process.Pid
-	return pid, cmd.Process.Release()
+	go func() { _ = cmd.Wait() }() // buries it, should it end before nubo
+	return cmd.Process.Pid, nil
 }
 
 // PID is the running daemon's, or 0.
@@ -86,8 +86,6 @@ func (d Daemon) PID() int {
 
 // is reports whether the process lives and is this daemon.
 func (d Daemon) is(pid int) bool {
-	// Where it is nubo's own child and has ended, this buries it.
-	_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // empty for a zombie
 	if err != nil {
 		return false

@@ -2,6 +2,7 @@ package detached
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -41,7 +42,7 @@ func TestStartFindStop(t *testing.T) {
 	testx.Equal(t, Daemon{PIDFile: d.PIDFile}.PID(), pid)
 	testx.NoErr(t, d.Stop(t.Context()))
 	testx.Equal(t, d.PID(), 0)
-	testx.ErrIs(t, syscall.Kill(pid, 0), syscall.ESRCH)
+	testx.Eventually(t, "the process is buried", func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) })
 	testx.NoErr(t, d.Stop(t.Context()))
 }
 
