@@ -12,6 +12,9 @@ for language in en zh-CN; do
   SHOTS=$work node "$root/web/e2e/walkthrough.mjs" "http://127.0.0.1:$((9999 + offset))" "$language" secret "$work/blank.qcow2" > "$work/walk" 2>&1
   sed "s/^/    /" "$work/walk"
   step "$language: the walkthrough by mouse" grep -qE '^[0-9]+ passed, 0 failed' "$work/walk"
+  SHOTS=$work node "$root/web/e2e/topology.mjs" "http://127.0.0.1:$((9999 + offset))" "$language" secret > "$work/walk" 2>&1
+  sed "s/^/    /" "$work/walk"
+  step "$language: the topology" grep -qE '^[0-9]+ passed, 0 failed' "$work/walk"
 done
 step "nubo down" "$nubo" down --data-dir "$dir"
 summary

@@ -28,7 +28,8 @@ const topicsOf: Record<string, string[]> = {
   routers: ['router', 'port'],
   'floating-ips': ['floatingip'],
   'security-groups': ['securitygroup'],
-  topology: ['server', 'network', 'subnet', 'router', 'port'],
+  topology: ['server', 'network', 'subnet', 'router', 'port', 'floatingip'],
+  'admin-topology': ['server', 'network', 'subnet', 'router', 'port', 'floatingip'],
   aggregates: ['aggregate'],
 }
 

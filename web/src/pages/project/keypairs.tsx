@@ -15,7 +15,7 @@ const remove: Action = {
 }
 
 /** Gives the browser a file to keep. */
-export function download(name: string, content: string) {
+export function download(name: string, content: BlobPart) {
   const link = document.createElement('a')
   link.href = URL.createObjectURL(new Blob([content], { type: 'application/octet-stream' }))
   link.download = name

@@ -59,6 +59,25 @@ const creation: FormSpec = {
   },
 }
 
+export const networkActions: Action[] = [
+  {
+    key: 'rename',
+    rule: 'update_network',
+    form: {
+      title: 'rename',
+      fields: (_, row) => [{ name: 'name', required: true, initial: row?.name }],
+      calls: (v, row) => ({
+        method: 'PUT',
+        service: 'network',
+        path: `/networks/${row.id}`,
+        body: { network: { name: v.name } },
+        cli: `openstack network set --name '${v.name}' ${row.id}`,
+      }),
+    },
+  },
+  remove,
+]
+
 const own: ListSpec = {
   key: 'networks',
   page: 'networks',
@@ -82,24 +101,7 @@ const own: ListSpec = {
     { key: 'external', text: (row) => String(row['router:external']), render: (row) => (row['router:external'] ? '✓' : '–') },
     { key: 'id', hidden: true, render: (row) => <Id value={row.id} /> },
   ],
-  actions: [
-    {
-      key: 'rename',
-      rule: 'update_network',
-      form: {
-        title: 'rename',
-        fields: (_, row) => [{ name: 'name', required: true, initial: row?.name }],
-        calls: (v, row) => ({
-          method: 'PUT',
-          service: 'network',
-          path: `/networks/${row.id}`,
-          body: { network: { name: v.name } },
-          cli: `openstack network set --name '${v.name}' ${row.id}`,
-        }),
-      },
-    },
-    remove,
-  ],
+  actions: networkActions,
   bulk: remove,
   create: { rule: 'create_network', form: creation },
   call: { method: 'GET', service: 'network', path: '/networks', cli: 'openstack network list' },

@@ -21,6 +21,85 @@ const remove: Action = {
   calls: (row) => ({ method: 'DELETE', service: 'network', path: `/routers/${row.id}`, cli: `openstack router delete ${row.id}` }),
 }
 
+export const routerActions: Action[] = [
+  {
+    key: 'setGateway',
+    rule: 'update_router',
+    show: (row) => !row.external_gateway_info,
+    form: {
+      title: 'setGateway',
+      fields: (data) => [{ name: 'network', type: 'select', required: true, options: external(data) }],
+      calls: (v, row) => ({
+        method: 'PUT',
+        service: 'network',
+        path: `/routers/${row.id}`,
+        body: { router: { external_gateway_info: { network_id: v.network } } },
+        cli: `openstack router set --external-gateway ${v.network} ${row.id}`,
+      }),
+    },
+  },
+  {
+    key: 'clearGateway',
+    rule: 'update_router',
+    show: (row) => Boolean(row.external_gateway_info),
+    confirm: true,
+    calls: (row) => ({
+      method: 'PUT',
+      service: 'network',
+      path: `/routers/${row.id}`,
+      body: { router: { external_gateway_info: {} } },
+      cli: `openstack router unset --external-gateway ${row.id}`,
+    }),
+  },
+  {
+    key: 'addSubnet',
+    rule: 'add_router_interface',
+    form: {
+      title: 'addSubnet',
+      fields: (data) => [
+        {
+          name: 'subnet',
+          type: 'select',
+          required: true,
+          options: (data.subnets ?? []).map((s: Row) => ({ value: s.id, label: subnetName(s.id, data) })),
+        },
+      ],
+      calls: (v, row) => ({
+        method: 'PUT',
+        service: 'network',
+        path: `/routers/${row.id}/add_router_interface`,
+        body: { subnet_id: v.subnet },
+        cli: `openstack router add subnet ${row.id} ${v.subnet}`,
+      }),
+    },
+  },
+  {
+    key: 'removeSubnet',
+    rule: 'remove_router_interface',
+    form: {
+      title: 'removeSubnet',
+      fields: (data, row) => [
+        {
+          name: 'subnet',
+          type: 'select',
+          required: true,
+          options: connected(row ?? {}, data).flatMap((p) =>
+            p.fixed_ips.map((i: Row) => ({ value: i.subnet_id, label: subnetName(i.subnet_id, data) })),
+          ),
+        },
+      ],
+      calls: (v, row) => ({
+        method: 'PUT',
+        service: 'network',
+        path: `/routers/${row.id}/remove_router_interface`,
+        body: { subnet_id: v.subnet },
+        cli: `openstack router remove subnet ${row.id} ${v.subnet}`,
+      }),
+    },
+  },
+  remove,
+]
+
 const own: ListSpec = {
   key: 'routers',
   page: 'routers',
@@ -44,84 +123,7 @@ const own: ListSpec = {
     },
     { key: 'id', hidden: true, render: (row) => <Id value={row.id} /> },
   ],
-  actions: [
-    {
-      key: 'setGateway',
-      rule: 'update_router',
-      show: (row) => !row.external_gateway_info,
-      form: {
-        title: 'setGateway',
-        fields: (data) => [{ name: 'network', type: 'select', required: true, options: external(data) }],
-        calls: (v, row) => ({
-          method: 'PUT',
-          service: 'network',
-          path: `/routers/${row.id}`,
-          body: { router: { external_gateway_info: { network_id: v.network } } },
-          cli: `openstack router set --external-gateway ${v.network} ${row.id}`,
-        }),
-      },
-    },
-    {
-      key: 'clearGateway',
-      rule: 'update_router',
-      show: (row) => Boolean(row.external_gateway_info),
-      confirm: true,
-      calls: (row) => ({
-        method: 'PUT',
-        service: 'network',
-        path: `/routers/${row.id}`,
-        body: { router: { external_gateway_info: {} } },
-        cli: `openstack router unset --external-gateway ${row.id}`,
-      }),
-    },
-    {
-      key: 'addSubnet',
-      rule: 'add_router_interface',
-      form: {
-        title: 'addSubnet',
-        fields: (data) => [
-          {
-            name: 'subnet',
-            type: 'select',
-            required: true,
-            options: (data.subnets ?? []).map((s: Row) => ({ value: s.id, label: subnetName(s.id, data) })),
-          },
-        ],
-        calls: (v, row) => ({
-          method: 'PUT',
-          service: 'network',
-          path: `/routers/${row.id}/add_router_interface`,
-          body: { subnet_id: v.subnet },
-          cli: `openstack router add subnet ${row.id} ${v.subnet}`,
-        }),
-      },
-    },
-    {
-      key: 'removeSubnet',
-      rule: 'remove_router_interface',
-      form: {
-        title: 'removeSubnet',
-        fields: (data, row) => [
-          {
-            name: 'subnet',
-            type: 'select',
-            required: true,
-            options: connected(row ?? {}, data).flatMap((p) =>
-              p.fixed_ips.map((i: Row) => ({ value: i.subnet_id, label: subnetName(i.subnet_id, data) })),
-            ),
-          },
-        ],
-        calls: (v, row) => ({
-          method: 'PUT',
-          service: 'network',
-          path: `/routers/${row.id}/remove_router_interface`,
-          body: { subnet_id: v.subnet },
-          cli: `openstack router remove subnet ${row.id} ${v.subnet}`,
-        }),
-      },
-    },
-    remove,
-  ],
+  actions: routerActions,
   bulk: remove,
   create: {
     rule: 'create_router',
