@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"nubo/broker/ctl"
+	"nubo/identity/driver/hashing"
 )
 
 // Version is set when the binary is built.
@@ -50,6 +51,13 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	if tool, ok := ctl.ProgramOf(args[0]); ok { // through a link of that name
 		return runTool(ctx, tool, args[1:], stdout, stderr)
+	}
+	if len(args) == 2 && args[1] == hashing.Command { // a process of identity's
+		if err := hashing.Serve(os.Stdin, stdout); err != nil {
+			fmt.Fprintln(stderr, "nubo:", err)
+			return exitFailed
+		}
+		return exitDone
 	}
 	var tree commands
 	ended := -1

@@ -55,6 +55,9 @@ type cloud struct {
 	newAdminPassword bool
 	// embedded: the broker is a module of this process.
 	embedded bool
+	// hashesApart: passwords are hashed in processes apart, which are this
+	// program's own; the program of a test cannot be one.
+	hashesApart bool
 }
 
 // gcPercent lets the heap grow to three times what is live before it is

@@ -8,6 +8,7 @@ import (
 
 	"nubo/identity"
 	identityapi "nubo/identity/api"
+	"nubo/identity/driver/hashing"
 	"nubo/identity/driver/ldap"
 	"nubo/identity/driver/oidc"
 	"nubo/identity/fernet"
@@ -64,9 +65,15 @@ func (c *cloud) buildIdentity(ctx context.Context) (service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	svc, err := identity.New(c.set.identity, identity.Deps{
+	deps := identity.Deps{
 		Store: st, Keys: keys, CredentialKeys: credentialKeys, Security: c.set.security, OpenDirectory: ldap.Open, Clock: clock.System, Log: c.module("identity"),
-	})
+	}
+	closers := []func() error{st.Close}
+	if c.hashesApart {
+		pool := hashing.New(c.set.identity.ConcurrentHash, nil)
+		deps.Bcrypt, closers = pool, append(closers, pool.Close)
+	}
+	svc, err := identity.New(c.set.identity, deps)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +95,7 @@ func (c *cloud) buildIdentity(ctx context.Context) (service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return closing(api, st.Close), nil
+	return closing(api, closers...), nil
 }
 
 type keysCommand struct {

@@ -101,7 +101,7 @@ func runCloud(ctx context.Context, o options, set *settings, targets []string, r
 		targets = slices.DeleteFunc(slices.Clone(targets), func(n string) bool { return n == "broker" })
 	}
 	c := newCloud(set, sec, log, slices.Contains(targets, "broker"))
-	c.newAdminPassword = changed
+	c.newAdminPassword, c.hashesApart = changed, true
 	c.addModules(targets)
 	return c.run(ctx, targets, func() error { return ready(sec) })
 }

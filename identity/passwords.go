@@ -2,16 +2,25 @@ package identity
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 
 	"golang.org/x/crypto/bcrypt"
 )
+
+// Bcrypt makes and checks hashes where that disturbs no requests.
+type Bcrypt interface {
+	Hash(password []byte, cost int) ([]byte, error)
+	Match(hash, password []byte) (bool, error)
+}
 
 // hasher makes and checks bcrypt hashes, few at a time: a hash costs tens of
 // milliseconds of a processor, and a storm of logins must not take them all.
 type hasher struct {
 	rounds int
 	slots  chan struct{}
+	away   Bcrypt // nil to hash in this process
+	log    *slog.Logger
 
 	once  sync.Once // guards making dummy
 	dummy []byte
@@ -20,8 +29,8 @@ type hasher struct {
 // maxPassword is what bcrypt looks at; Keystone cuts longer ones, too.
 const maxPassword = 72
 
-func newHasher(rounds, concurrent int) *hasher {
-	return &hasher{rounds: max(rounds, bcrypt.MinCost), slots: make(chan struct{}, max(concurrent, 1))}
+func newHasher(cfg Config, away Bcrypt, log *slog.Logger) *hasher {
+	return &hasher{rounds: max(cfg.BcryptRounds, bcrypt.MinCost), slots: make(chan struct{}, max(cfg.ConcurrentHash, 1)), away: away, log: log}
 }
 
 func (h *hasher) acquire(ctx context.Context) error {
@@ -48,8 +57,34 @@ func (h *hasher) hash(ctx context.Context, password string, random bool) (string
 		return "", err
 	}
 	defer func() { <-h.slots }()
-	b, err := bcrypt.GenerateFromPassword(cut(password), rounds)
+	b, err := h.generate(ctx, password, rounds)
 	return string(b), err
+}
+
+func (h *hasher) generate(ctx context.Context, password string, rounds int) ([]byte, error) {
+	if h.away != nil && rounds > bcrypt.MinCost {
+		b, err := h.away.Hash(cut(password), rounds)
+		if err == nil {
+			return b, nil
+		}
+		h.warn(ctx, err)
+	}
+	return bcrypt.GenerateFromPassword(cut(password), rounds)
+}
+
+func (h *hasher) match(ctx context.Context, hash []byte, password string) bool {
+	if cost, err := bcrypt.Cost(hash); err == nil && cost > bcrypt.MinCost && h.away != nil {
+		ok, err := h.away.Match(hash, cut(password))
+		if err == nil {
+			return ok
+		}
+		h.warn(ctx, err)
+	}
+	return bcrypt.CompareHashAndPassword(hash, cut(password)) == nil
+}
+
+func (h *hasher) warn(ctx context.Context, err error) {
+	h.log.WarnContext(ctx, "hashing a password among the requests", "error", err)
 }
 
 // check compares a password with its stored form. An empty form, of a user
@@ -60,20 +95,20 @@ func (h *hasher) check(ctx context.Context, hash, password string) (bool, error)
 	}
 	defer func() { <-h.slots }()
 	if hash == "" {
-		h.burn(password)
+		h.burn(ctx, password)
 		return false, nil
 	}
-	if bcrypt.CompareHashAndPassword([]byte(hash), cut(password)) == nil {
+	if h.match(ctx, []byte(hash), password) {
 		return true, nil
 	}
 	if cost, err := bcrypt.Cost([]byte(hash)); err == nil && cost < h.rounds {
-		h.burn(password) // a cheap hash must not tell whose it is
+		h.burn(ctx, password) // a cheap hash must not tell whose it is
 	}
 	return false, nil
 }
 
 // burn takes as long as checking a password does.
-func (h *hasher) burn(password string) {
-	h.once.Do(func() { h.dummy, _ = bcrypt.GenerateFromPassword([]byte("nobody"), h.rounds) })
-	bcrypt.CompareHashAndPassword(h.dummy, cut(password)) //nolint:errcheck // only its time is wanted
+func (h *hasher) burn(ctx context.Context, password string) {
+	h.once.Do(func() { h.dummy, _ = h.generate(ctx, "nobody", h.rounds) }) //nolint:errcheck // these rounds hash
+	h.match(ctx, h.dummy, password)
 }

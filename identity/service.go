@@ -33,8 +33,10 @@ type Deps struct {
 	// OpenDirectory opens the directories of domains that have one; nil where
 	// there are none.
 	OpenDirectory OpenDirectory
-	Clock         clock.Clock
-	Log           *slog.Logger
+	// Bcrypt hashes passwords; nil to hash them in this process.
+	Bcrypt Bcrypt
+	Clock  clock.Clock
+	Log    *slog.Logger
 }
 
 // Identity is the service.
@@ -60,7 +62,7 @@ func New(cfg Config, d Deps) (*Identity, error) {
 	}
 	return &Identity{
 		cfg: cfg, store: d.Store, keys: d.Keys, credKeys: d.CredentialKeys, openDirectory: d.OpenDirectory, clock: d.Clock, log: d.Log,
-		rules: r, hasher: newHasher(cfg.BcryptRounds, cfg.ConcurrentHash), tokens: newTokenCache(),
+		rules: r, hasher: newHasher(cfg, d.Bcrypt, d.Log), tokens: newTokenCache(),
 	}, nil
 }
 
