@@ -119,7 +119,9 @@ func self() *exec.Cmd {
 	if _, err := os.Stat(path); err != nil {
 		path, _ = os.Executable() //nolint:errcheck // "" does not start, which is told
 	}
-	return exec.Command(path, Command)
+	cmd := exec.Command(path, Command)
+	cmd.Args[0] = "nubo"
+	return cmd
 }
 
 // Hash makes a hash.
