@@ -24,6 +24,7 @@ import (
 	"nubo/internal/policy"
 	"nubo/internal/rpc"
 	"nubo/internal/service"
+	"nubo/internal/trace"
 	"nubo/sdk/identity"
 	"nubo/sdk/rest"
 	volumestore "nubo/volume/store"
@@ -35,6 +36,7 @@ type cloud struct {
 	sec     *secrets
 	log     *slog.Logger
 	metrics *obs.Registry
+	trace   *trace.Recorder
 	manager *service.Manager
 
 	local  *httpx.Local
@@ -70,7 +72,7 @@ func newCloud(set *settings, sec *secrets, log *slog.Logger, embedded bool) *clo
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	c := &cloud{set: set, sec: sec, log: log, metrics: obs.NewRegistry(), embedded: embedded}
+	c := &cloud{set: set, sec: sec, log: log, metrics: obs.NewRegistry(), trace: trace.New(set.def.Host), embedded: embedded}
 	c.manager = service.New(obs.Module(log, "nubo.service"))
 	c.local = &httpx.Local{Next: &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
@@ -208,6 +210,11 @@ func (s httpService) Run(ctx context.Context, ready func()) error {
 // api makes a module that serves an API.
 func (c *cloud) api(port int, a *httpx.API) (service.Service, error) {
 	a.AuthURI = c.set.url(portIdentity, "")
+	a.Trace, a.Module = c.trace, a.Service
+	switch a.Service {
+	case "compute", "network", "volume": // of several modules this is the API
+		a.Module += "-api"
+	}
 	c.apis.Store(a.Service, a)
 	h, err := a.Handler()
 	if err != nil {

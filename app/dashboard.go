@@ -36,7 +36,7 @@ func (c *cloud) buildDashboard(context.Context) (service.Service, error) {
 			"volume":    {Endpoint: c.set.url(portVolume, "/v3"), Version: volume.APIVersion},
 			"messaging": broker,
 		},
-		HTTP: c.http, Key: key[:], Policies: func() []dashboard.Explainer { return append(c.policies(), own) }, UI: web.Files(), Clock: clock.System, Log: c.module("dashboard"),
+		HTTP: c.http, Key: key[:], Policies: func() []dashboard.Explainer { return append(c.policies(), own) }, Traces: c.trace, UI: web.Files(), Clock: clock.System, Log: c.module("dashboard"),
 	})
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"nubo/internal/service"
+	"nubo/internal/trace"
 )
 
 // module is a line of the map: a name, what must be ready before it, and how
@@ -61,6 +62,19 @@ func names(want func(string) bool) []string {
 	return out
 }
 
+// traced makes what a module does by itself known as its work.
+func (c *cloud) traced(name string, build func(context.Context) (service.Service, error)) func(context.Context) (service.Service, error) {
+	return func(ctx context.Context) (service.Service, error) {
+		s, err := build(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return service.Func(func(ctx context.Context, ready func()) error {
+			return s.Run(trace.With(ctx, c.trace, name), ready)
+		}), nil
+	}
+}
+
 // addModules tells the manager of the modules this process is to run. What
 // one needs of another process it reaches over the network, and waits for by
 // trying again.
@@ -68,7 +82,7 @@ func (c *cloud) addModules(targets []string) {
 	for _, m := range modules {
 		if slices.Contains(targets, m.name) {
 			needs := slices.DeleteFunc(slices.Clone(m.needs), func(n string) bool { return !slices.Contains(targets, n) })
-			c.manager.Add(m.name, needs, m.build(c))
+			c.manager.Add(m.name, needs, c.traced(m.name, m.build(c)))
 		}
 	}
 }

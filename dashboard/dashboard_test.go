@@ -16,6 +16,7 @@ import (
 	"nubo/internal/clock"
 	"nubo/internal/rpc"
 	"nubo/internal/testx"
+	"nubo/internal/trace"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,7 +25,7 @@ func newService(t testing.TB, files fstest.MapFS) *Service {
 	t.Helper()
 	cfg := Config{
 		Services: map[string]Endpoint{"identity": {Endpoint: "http://127.0.0.1:1/v3"}}, HTTP: http.DefaultClient,
-		Key: make([]byte, 32), Policies: func() []Explainer { return nil }, Clock: clock.System, Log: slog.New(slog.DiscardHandler),
+		Key: make([]byte, 32), Policies: func() []Explainer { return nil }, Traces: trace.New("host"), Clock: clock.System, Log: slog.New(slog.DiscardHandler),
 	}
 	if files != nil {
 		cfg.UI = files

@@ -10,6 +10,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"nubo/internal/clock"
+	"nubo/internal/trace"
 	"nubo/sdk/rest"
 )
 
@@ -39,6 +40,8 @@ type Config struct {
 	Key []byte
 	// Policies gives the components' policies.
 	Policies func() []Explainer
+	// Traces holds what requests did and what went over the bus.
+	Traces *trace.Recorder
 	// UI holds the front end's files; nil, or one without index.html, shows a
 	// small page instead.
 	UI    fs.FS
@@ -52,6 +55,7 @@ type Service struct {
 	http     *http.Client
 	sealer   *sealer
 	policies func() []Explainer
+	traces   *trace.Recorder
 	ui       fs.FS
 	clock    clock.Clock
 	log      *slog.Logger
@@ -71,7 +75,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		services: cfg.Services, http: cfg.HTTP, sealer: sealer, policies: cfg.Policies, ui: cfg.UI, clock: cfg.Clock, log: cfg.Log,
+		services: cfg.Services, http: cfg.HTTP, sealer: sealer, policies: cfg.Policies, traces: cfg.Traces, ui: cfg.UI, clock: cfg.Clock, log: cfg.Log,
 		hub: newHub(), done: make(chan struct{}),
 	}
 	s.callers.by = map[[32]byte]knownCaller{}
@@ -108,6 +112,9 @@ func (s *Service) Handler() http.Handler {
 			r.Get("/can", s.handle(s.can))
 			r.Get("/events", s.handle(s.events))
 			r.Get("/pages/{page}", s.handle(s.page))
+			r.Get("/traces", s.handle(s.listTraces))
+			r.Get("/traces/{request}", s.handle(s.showTrace))
+			r.Get("/rpc-map", s.handle(s.rpcMap))
 			r.HandleFunc("/api/{service}/*", s.handle(s.relay))
 		})
 	})

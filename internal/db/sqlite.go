@@ -121,7 +121,7 @@ func (w queuedWriter) QueryRowContext(ctx context.Context, query string, args ..
 }
 
 func (w queuedWriter) inTurn(ctx context.Context, fn func() error) error {
-	if err := w.d.writers.Acquire(ctx, 1); err != nil {
+	if err := w.d.turn(ctx, 1); err != nil {
 		return err
 	}
 	defer w.d.writers.Release(1)

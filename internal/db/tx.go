@@ -73,7 +73,7 @@ func (d *DB) attempt(ctx context.Context, weight int64, fn func(context.Context,
 }
 
 func (d *DB) runTx(ctx context.Context, st *txState, weight int64, fn func(context.Context, bun.Tx) error) error {
-	if err := d.writers.Acquire(ctx, weight); err != nil {
+	if err := d.turn(ctx, weight); err != nil {
 		return fmt.Errorf("wait for the database: %w", err)
 	}
 	defer d.writers.Release(weight)

@@ -20,6 +20,7 @@ import (
 	"nubo/internal/clock"
 	"nubo/internal/fault"
 	"nubo/internal/policy"
+	"nubo/internal/trace"
 )
 
 // Authenticator finds out who sent a request. A fault Unauthorized is
@@ -54,6 +55,9 @@ type API struct {
 	// Timeout bounds a request that is no stream; 0 means a minute.
 	Timeout time.Duration
 	Log     *slog.Logger
+	// Trace keeps what requests did, as the work of Module; nil keeps nothing.
+	Trace  *trace.Recorder
+	Module string
 }
 
 const (
@@ -152,7 +156,10 @@ func (a *API) outer(next http.Handler) http.Handler {
 		if a.Dialect == Nova {
 			rec.Header().Set("X-Compute-Request-Id", c.RequestID)
 		}
-		r = r.WithContext(auth.With(r.Context(), c))
+		ctx := auth.With(trace.With(r.Context(), a.Trace, a.Module), c)
+		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+		ctx, span := trace.Root(ctx, trace.HTTPServer, r.Method+" "+r.URL.Path, r.Header.Get(trace.Header), reads)
+		r = r.WithContext(ctx)
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler {
@@ -161,6 +168,8 @@ func (a *API) outer(next http.Handler) http.Handler {
 				a.Log.ErrorContext(r.Context(), "panic in handler", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				a.fail(rec, r, fault.New(fault.Internal, "panic"))
 			}
+			span.Answered(rec.status)
+			span.End(nil)
 			a.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
 				slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", time.Since(started)))
 		}()
@@ -258,6 +267,7 @@ func (a *API) authenticate(rt *Route, r *http.Request) (*auth.Context, error) {
 	c := *found
 	c.RequestID, c.GlobalRequestID = outer.RequestID, outer.GlobalRequestID
 	c.IsAdmin = a.Policy.Check(&c, "context_is_admin", nil)
+	trace.From(r.Context()).Asked(&c)
 	return &c, nil
 }
 

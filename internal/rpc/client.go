@@ -12,6 +12,7 @@ import (
 	"nubo/internal/auth"
 	"nubo/internal/clock"
 	"nubo/internal/fault"
+	"nubo/internal/trace"
 )
 
 // Target says who is meant: the servers of a topic in a component's exchange,
@@ -62,7 +63,7 @@ func (c *Client) options(opts []CallOption) callOptions {
 // its result into reply unless that is nil. A fault of the server's comes back
 // as a *fault.Error of the same kind, a Python exception as a *RemoteError.
 // args is encoded as a JSON object; nil is none.
-func (c *Client) Call(ctx context.Context, method string, args, reply any, opts ...CallOption) error {
+func (c *Client) Call(ctx context.Context, method string, args, reply any, opts ...CallOption) (err error) {
 	if err := c.bus.check(); err != nil {
 		return err
 	}
@@ -70,6 +71,11 @@ func (c *Client) Call(ctx context.Context, method string, args, reply any, opts 
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	begun := time.Now()
+	ctx, span := trace.Begin(ctx, trace.Call, method)
+	defer func() {
+		span.End(err)
+		trace.Called(ctx, trace.Call, o.target.Exchange, o.target.Topic, method, time.Since(begun), err)
+	}()
 	m := &outgoing{role: roleCall}
 	defer c.bus.pub.abandon(m)
 	msgID := clock.NewHexID()
@@ -96,11 +102,12 @@ func (c *Client) Call(ctx context.Context, method string, args, reply any, opts 
 // exchange publishes a call and waits for its reply. It does not wait for the
 // publish to be confirmed: the reply says more.
 func (c *Client) exchange(ctx context.Context, method string, args any, o callOptions, m *outgoing, w *waiter) (*reply, error) {
+	span := trace.From(ctx) // Call's
 	if err := c.bus.replies.wait(ctx); err != nil {
 		return nil, err
 	}
 	r := c.request(method, o.target)
-	r.msgID, r.replyQ, r.monitor = w.id, c.bus.replies.queue, o.monitor.Seconds()
+	r.msgID, r.replyQ, r.monitor, r.span = w.id, c.bus.replies.queue, o.monitor.Seconds(), trace.Link(ctx)
 	body, err := encodeRequest(r, args, auth.From(ctx))
 	if err != nil {
 		return nil, err
@@ -113,6 +120,7 @@ func (c *Client) exchange(ctx context.Context, method string, args any, o callOp
 			w.fail <- err
 		}
 	}
+	span.Routed(m.Exchange, m.Key, "")
 	c.trace(ctx, "call", m.Envelope, w.id)
 	c.bus.pub.submit(m)
 
@@ -159,11 +167,22 @@ func (c *Client) Fanout(ctx context.Context, method string, args any) error {
 // EncodeCast encodes what Cast would send, for Bus.Publish to send later.
 func (c *Client) EncodeCast(ctx context.Context, method string, args any, opts ...CallOption) (Envelope, error) {
 	o := c.options(opts)
-	body, err := encodeRequest(c.request(method, o.target), args, auth.From(ctx))
+	kind := trace.Cast
+	if o.target.Fanout {
+		kind = trace.Fanout
+	}
+	ctx, span := trace.Begin(ctx, kind, method)
+	r := c.request(method, o.target)
+	r.span = span.Link()
+	body, err := encodeRequest(r, args, auth.From(ctx))
 	if err != nil {
+		span.End(err)
 		return Envelope{}, err
 	}
 	env := envelopeFor(o.target, body)
+	span.Routed(env.Exchange, env.Key, "")
+	span.End(nil)
+	trace.Called(ctx, kind, o.target.Exchange, o.target.Topic, method, 0, nil)
 	c.trace(ctx, "cast", env, "")
 	return env, nil
 }

@@ -73,6 +73,9 @@ type request struct {
 	msgID, replyQ, uniqueID    string
 	monitor                    float64 // call monitor time-out in seconds, 0 for none
 	caller                     auth.Context
+	// span is the sender's, which the handler's belongs under; Python
+	// services keep it, as every key of the context they do not know.
+	span string
 }
 
 // encodeRequest gives a request's body. args must be a JSON object.
@@ -112,7 +115,11 @@ func encodeRequest(r *request, args any, caller *auth.Context) ([]byte, error) {
 			}
 		}
 		b = appendString(append(b, `,"_unique_id":`...), r.uniqueID)
-		return append(appendContext(b, caller, true), '}'), nil
+		b = appendContext(b, caller, true)
+		if r.span != "" {
+			b = appendString(append(b, `,"_context_nubo_span":`...), r.span)
+		}
+		return append(b, '}'), nil
 	})
 }
 
@@ -127,6 +134,10 @@ func decodeRequest(body []byte) (*request, error) {
 	r := &request{version: "1.0", args: json.RawMessage("{}")}
 	err = walkObject(inner, func(key, value []byte) error {
 		if k, ok := bytes.CutPrefix(key, contextPrefix); ok {
+			if string(k) == "nubo_span" {
+				r.span = text(value)
+				return nil
+			}
 			readContext(&r.caller, k, value)
 			return nil
 		}

@@ -11,6 +11,7 @@ import (
 
 	"nubo/internal/auth"
 	"nubo/internal/clock"
+	"nubo/internal/trace"
 )
 
 // Notification is a one-way event.
@@ -81,8 +82,13 @@ func EncodeNotification(ctx context.Context, n Notification) (Envelope, error) {
 	if err != nil {
 		return Envelope{}, err
 	}
+	key := n.Topic + "." + strings.ToLower(n.Priority)
+	_, span := trace.Begin(ctx, trace.Notify, n.EventType)
+	span.Routed(n.Exchange, key, key)
+	span.End(nil)
+	trace.Called(ctx, trace.Notify, n.Exchange, key, n.EventType, 0, nil)
 	return Envelope{
-		Exchange: n.Exchange, Kind: "topic", Key: n.Topic + "." + strings.ToLower(n.Priority),
+		Exchange: n.Exchange, Kind: "topic", Key: key,
 		Body: body, Mandatory: true, Notification: true,
 	}, nil
 }

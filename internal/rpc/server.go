@@ -17,6 +17,7 @@ import (
 	"nubo/internal/auth"
 	"nubo/internal/clock"
 	"nubo/internal/fault"
+	"nubo/internal/trace"
 )
 
 // Handler runs a method. Its context carries the caller (auth.From).
@@ -29,6 +30,16 @@ type Server struct {
 	// Concurrency is how many handlers run at a time; 64 if 0. With 1 they
 	// run in the order their queue has.
 	Concurrency int
+
+	queues []string // by consumer, from 1
+}
+
+// queueOf names the queue of a consumer.
+func (s *Server) queueOf(tag string) string {
+	if n, err := strconv.Atoi(tag); err == nil && n >= 1 && n <= len(s.queues) {
+		return s.queues[n-1]
+	}
+	return ""
 }
 
 const (
@@ -75,18 +86,18 @@ func (b *Bus) Serve(ctx context.Context, srv Server, ready func()) error {
 	if srv.Exchange == "" || srv.Topic == "" || srv.Server == "" {
 		return fmt.Errorf("serve RPC: the target needs an exchange, a topic and a server: %+v", srv.Target)
 	}
-	topic, fanoutQueue := srv.Topic, srv.Topic+"_fanout_"+clock.NewHexID()
+	topic, host, fanoutQueue := srv.Topic, srv.Topic+"."+srv.Server, srv.Topic+"_fanout_"+clock.NewHexID()
+	srv.queues = []string{topic, host, fanoutQueue}
 	d := newDispatcher(b, srv.Concurrency)
 	d.handle = func(ctx context.Context, m *message) outcome { return b.serve(ctx, &srv, m) }
 	d.queues = func(t topology) ([]string, error) {
-		host := topic + "." + srv.Server
 		if err := t.topic(srv.Exchange, topic, topic); err != nil {
 			return nil, err
 		}
 		if err := t.topic(srv.Exchange, host, host); err != nil {
 			return nil, err
 		}
-		return []string{topic, host, fanoutQueue}, t.fanout(topic, fanoutQueue)
+		return srv.queues, t.fanout(topic, fanoutQueue)
 	}
 	d.stopped = func(ch *amqp.Channel) {
 		// It would expire; there is no need to collect casts until then.
@@ -313,7 +324,13 @@ func (b *Bus) serve(ctx context.Context, srv *Server, m *message) outcome {
 		ctx = context.WithValue(ctx, redeliveredKey{}, true)
 	}
 	ctx = auth.With(ctx, &r.caller)
+	ctx, span := trace.Root(ctx, trace.Handle, r.method, r.span, false)
+	span.Routed(m.Exchange, m.RoutingKey, srv.queueOf(m.ConsumerTag))
+	begun := time.Now()
+	span.Delayed(begun.Sub(m.arrived))
 	result, err := b.invoke(ctx, srv, r)
+	span.End(err)
+	trace.Called(ctx, trace.Handle, srv.Exchange, srv.Topic, r.method, time.Since(begun), err)
 	if b.log.Enabled(ctx, slog.LevelDebug) {
 		b.log.DebugContext(ctx, "rpc served", "exchange", m.Exchange, "key", m.RoutingKey, "method", r.method,
 			"msg_id", r.msgID, "request_id", r.caller.RequestID, "took", time.Since(m.arrived), "error", err)
