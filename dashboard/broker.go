@@ -46,13 +46,14 @@ var brokerPages = map[string][]part{
 	"broker-queue": {
 		{"queue", messaging, "/queues/{vhost}/{name}?{range}", true, whole},
 		{"bindings", messaging, "/queues/{vhost}/{name}/bindings", false, whole},
+		{"exchanges", messaging, "/exchanges/{vhost}?columns=name", false, whole},
 	},
 	"broker-users": {
-		{"users", messaging, "/users", true, whole},
+		{"users", messaging, "/users?columns=name,tags,limits", true, whole},
 		{"permissions", messaging, "/permissions", false, whole},
 	},
 	"broker-user": {
-		{"user", messaging, "/users/{name}", true, whole},
+		{"user", messaging, "/users/{name}?columns=name,tags,limits", true, whole},
 		{"permissions", messaging, "/users/{name}/permissions", false, whole},
 		{"topic_permissions", messaging, "/users/{name}/topic-permissions", false, whole},
 		{"limits", messaging, "/user-limits/{name}", false, whole},

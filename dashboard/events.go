@@ -262,7 +262,7 @@ func (s *Service) events(w http.ResponseWriter, r *http.Request) error {
 	}
 	last := s.hub.open(st)
 	defer s.hub.close(st)
-	if id := r.Header.Get("Last-Event-ID"); id != "" {
+	if id := cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("last")); id != "" {
 		if last, err = strconv.ParseUint(id, 10, 64); err != nil {
 			return refuse(http.StatusBadRequest, "Last-Event-ID is a number.")
 		}

@@ -68,7 +68,7 @@ export class Person {
     const group = this.page.getByRole('menuitem', { name: this.t(`menu.${section}`), exact: true }).first()
     await group.waitFor()
     if ((await group.getAttribute('aria-expanded')) !== 'true') await group.click()
-    const path = { project: '/', admin: '/admin/', identity: '/identity/' }[section]
+    const path = { project: '/', admin: '/admin/', identity: '/identity/', broker: '/broker/' }[section]
     await this.page.locator(`nav a[href^="${path}"]`, { hasText: new RegExp(`^${this.t(`menu.${item}`)}$`) }).first().click()
   }
 

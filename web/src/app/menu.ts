@@ -60,4 +60,12 @@ export const sections: Section[] = [
       { to: '/identity/roles', key: 'roles' },
     ],
   },
+  {
+    key: 'broker',
+    rule: 'dashboard:broker',
+    items: [
+      { to: '/broker/overview', key: 'overview' },
+      { to: '/broker/queues', key: 'queues' },
+    ],
+  },
 ]

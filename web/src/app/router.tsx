@@ -37,7 +37,13 @@ const pages = {
   '/identity/users': lazyRouteComponent(() => import('../pages/identity/lists'), 'Users'),
   '/identity/groups': lazyRouteComponent(() => import('../pages/identity/lists'), 'Groups'),
   '/identity/roles': lazyRouteComponent(() => import('../pages/identity/lists'), 'Roles'),
+  '/broker/overview': lazyRouteComponent(() => import('../pages/broker/overview'), 'Overview'),
+  '/broker/queues': lazyRouteComponent(() => import('../pages/broker/queues'), 'Queues'),
+  '/broker/queues/detail': lazyRouteComponent(() => import('../pages/broker/queues'), 'Queue'),
 }
+
+/** What a page is asked for by its address: what is searched, and the broker's things by their names. */
+const asked = ['q', 'vhost', 'name'] as const
 
 const root = createRootRoute({
   component: Shell,
@@ -50,8 +56,9 @@ const routes = Object.entries(pages).map(([path, component]) =>
     path,
     // Each thing has a page of its own: nothing of the last one stays.
     component,
-    remountDeps: ({ params }) => params,
-    validateSearch: (search: Record<string, unknown>): { q?: string } => (typeof search.q === 'string' ? { q: search.q } : {}),
+    remountDeps: ({ params, search }) => [params, search.vhost, search.name],
+    validateSearch: (search: Record<string, unknown>): Partial<Record<(typeof asked)[number], string>> =>
+      Object.fromEntries(asked.filter((key) => search[key] !== undefined).map((key) => [key, String(search[key])])),
   }),
 )
 

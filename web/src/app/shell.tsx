@@ -4,7 +4,7 @@ import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router'
 import { App, Badge, Button, Dropdown, Flex, Layout, Menu, Select, Typography } from 'antd'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, forgetAll, request, type Session, useCan, useSession } from '../kit/api'
-import { useLive } from '../kit/events'
+import { useLive, useTicks } from '../kit/events'
 import { type Language, languages, setLanguage } from '../kit/i18n'
 import { TaskLog } from '../kit/tasks'
 import { sections } from './menu'
@@ -17,6 +17,7 @@ export function Shell() {
   const can = useCan(sections.flatMap((s) => s.rule ?? []))
   const { pathname } = useLocation()
   const { dark } = useTheme()
+  useTicks(pathname.startsWith('/broker/') && can('dashboard:broker').allowed ? 'broker' : '')
   if (!session) return null
   const shown = sections.filter((s) => can(s.rule).allowed)
   const items = shown.map((s) => ({

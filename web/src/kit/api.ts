@@ -1,6 +1,6 @@
 // Requests to the dashboard's own server, which passes them on to the
 // components in the session's name. The token never comes here.
-import { type QueryClient, useQuery } from '@tanstack/react-query'
+import { keepPreviousData, type QueryClient, useQuery } from '@tanstack/react-query'
 
 export class ApiError extends Error {
   constructor(
@@ -20,6 +20,7 @@ export interface Call {
   body?: unknown
   /** The content type of the body, if it is not JSON. */
   type?: string
+  headers?: Record<string, string>
   /** The microversion, if not the newest: "compute 2.91". */
   version?: string
   /** The same by the openstack command. */
@@ -34,8 +35,9 @@ async function failure(resp: Response): Promise<ApiError> {
   let requestId = resp.headers.get('x-openstack-request-id') ?? undefined
   try {
     const body = JSON.parse(text)
-    // Each component has its own envelope: {error: {message}}, {itemNotFound: {message}}, {NeutronError: {message}}, {errors: [{detail}]}
-    const inner = body.errors?.[0] ?? Object.values(body)[0] ?? body
+    // Each component has its own envelope: {error: {message}}, {itemNotFound: {message}}, {NeutronError: {message}}, {errors: [{detail}]},
+    // and the broker's {error: "bad_request", reason: "…"}.
+    const inner = body.errors?.[0] ?? body.reason ?? Object.values(body)[0] ?? body
     if (typeof inner === 'string') message = inner
     else message = inner.message ?? inner.detail ?? inner.reason ?? message
     requestId = inner.request_id ?? requestId
@@ -51,9 +53,14 @@ export interface Answer<T> {
   requestId?: string
 }
 
-async function ask<T>(method: string, path: string, body?: unknown, type = 'application/json', version?: string): Promise<Answer<T>> {
-  const headers: Record<string, string> = { 'X-Nubo-Dashboard': '1' }
-  if (version) headers['OpenStack-API-Version'] = version
+async function ask<T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  type = 'application/json',
+  more?: Record<string, string>,
+): Promise<Answer<T>> {
+  const headers: Record<string, string> = { 'X-Nubo-Dashboard': '1', ...more }
   let content: BodyInit | undefined
   if (body !== undefined) {
     headers['Content-Type'] = type
@@ -77,7 +84,8 @@ export async function request<T>(method: string, path: string, body?: unknown): 
 
 /** Sends a call to a component, and says which request it was. */
 export function exchange<T = unknown>(call: Call): Promise<Answer<T>> {
-  return ask<T>(call.method, `/dashboard/api/${call.service}${call.path}`, call.body, call.type, call.version)
+  const headers = call.version ? { 'OpenStack-API-Version': call.version, ...call.headers } : call.headers
+  return ask<T>(call.method, `/dashboard/api/${call.service}${call.path}`, call.body, call.type, headers)
 }
 
 /** Sends a call to a component. */
@@ -127,6 +135,8 @@ export function usePage(page: string, params: Record<string, string> = {}, enabl
     queryKey: ['page', page, params],
     queryFn: () => request<PageData>('GET', `/dashboard/pages/${page}?${new URLSearchParams(params)}`),
     enabled,
+    // While a page asks for something else of the same, what it showed stays.
+    placeholderData: keepPreviousData,
   })
 }
 

@@ -26,9 +26,16 @@ export interface DetailSpec {
   tabs?: Tab[]
 }
 
-export function DetailPage({ spec, id }: { spec: DetailSpec; id: string }) {
+interface Props {
+  spec: DetailSpec
+  id?: string
+  /** What the page is asked for by, if it is not an id. */
+  params?: Record<string, string>
+}
+
+export function DetailPage({ spec, id = '', params = { id } }: Props) {
   const { t } = useTranslation()
-  const { data, error, refetch } = usePage(spec.page, { id })
+  const { data, error, refetch } = usePage(spec.page, params)
   if (error) return <Problem error={error as ApiError} retry={() => refetch()} />
   if (!data) return <Skeleton active />
   const row = spec.row(data)

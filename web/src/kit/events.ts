@@ -1,7 +1,7 @@
 // One stream of events a tab. What an event says is put into the lists that
 // are shown; a list that lacks the thing, or needs more of it, is read again.
 import type { QueryClient } from '@tanstack/react-query'
-import { useEffect, useSyncExternalStore } from 'react'
+import { useEffect, useRef, useSyncExternalStore } from 'react'
 import type { Row } from './api'
 
 export interface CloudEvent {
@@ -31,6 +31,33 @@ const topicsOf: Record<string, string[]> = {
   topology: ['server', 'network', 'subnet', 'router', 'port', 'floatingip'],
   'admin-topology': ['server', 'network', 'subnet', 'router', 'port', 'floatingip'],
   aggregates: ['aggregate'],
+}
+
+/** What is told of by ticks: that its figures have changed, not what. */
+let ticking = ''
+const tickWatchers = new Set<() => void>()
+
+function setTicking(topic: string) {
+  ticking = topic
+  for (const w of tickWatchers) w()
+}
+
+/** Asks for the ticks of a topic while the caller is shown; none if empty. */
+export function useTicks(topic: string) {
+  useEffect(() => {
+    setTicking(topic)
+    return () => setTicking('')
+  }, [topic])
+}
+
+function useTicking(): string {
+  return useSyncExternalStore(
+    (w) => {
+      tickWatchers.add(w)
+      return () => tickWatchers.delete(w)
+    },
+    () => ticking,
+  )
 }
 
 type State = 'connecting' | 'live' | 'lost'
@@ -81,9 +108,13 @@ function patch(data: Row, e: CloudEvent): Row {
 
 /** Keeps the lists live while a session lasts. */
 export function useEvents(client: QueryClient, session: string | undefined) {
+  const topic = useTicking()
+  const seen = useRef({ session: '', last: '' })
   useEffect(() => {
     if (!session) return
-    const source = new EventSource('/dashboard/events')
+    // Another stream goes on where the last one of the session ended.
+    if (seen.current.session !== session) seen.current = { session, last: '' }
+    const source = new EventSource(`/dashboard/events?${new URLSearchParams({ ticks: topic, last: seen.current.last })}`)
     const stale = new Set<string>()
     let timer: ReturnType<typeof setTimeout> | undefined
     const refresh = (page: string) => {
@@ -94,13 +125,24 @@ export function useEvents(client: QueryClient, session: string | undefined) {
         stale.clear()
       }, 150)
     }
-    source.onopen = () => setState('live')
+    const tick = () => {
+      if (topic === '') return
+      const predicate = ({ queryKey: [kind, name] }: { queryKey: readonly unknown[] }) =>
+        kind === 'page' && String(name).startsWith(`${topic}-`)
+      void client.invalidateQueries({ predicate }, { cancelRefetch: false })
+    }
+    source.onopen = () => {
+      setState('live')
+      tick() // those before were not for this stream
+    }
+    source.addEventListener('tick', tick)
     source.onerror = () => {
       setState('lost')
       if (source.readyState === EventSource.CLOSED) client.invalidateQueries({ queryKey: ['session'] })
     }
     source.onmessage = (m) => {
       const e = JSON.parse(m.data) as CloudEvent
+      seen.current.last = m.lastEventId
       for (const [page, topics] of Object.entries(topicsOf)) {
         if (!topics.includes(e.topic)) continue
         client.setQueriesData<Row>({ queryKey: ['page', page] }, (old) => old && patch(old, e))
@@ -114,5 +156,5 @@ export function useEvents(client: QueryClient, session: string | undefined) {
       source.close()
       setState('connecting')
     }
-  }, [client, session])
+  }, [client, session, topic])
 }

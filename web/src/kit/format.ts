@@ -44,3 +44,16 @@ export function addresses(server: { addresses?: Record<string, { addr: string; '
     floating: all.filter((a) => a['OS-EXT-IPS:type'] === 'floating').map((a) => a.addr),
   }
 }
+
+/** How long something takes or is up, coarsely. */
+export function duration(milliseconds?: number | null): string {
+  if (milliseconds === undefined || milliseconds === null) return '–'
+  const steps: [unit: string, size: number][] = [
+    ['day', 86_400_000],
+    ['hour', 3_600_000],
+    ['minute', 60_000],
+    ['second', 1000],
+  ]
+  const [unit, size] = steps.find(([, s]) => milliseconds >= s) ?? steps[3]
+  return new Intl.NumberFormat(i18next.language, { style: 'unit', unit, unitDisplay: 'long' }).format(Math.floor(milliseconds / size))
+}

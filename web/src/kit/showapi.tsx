@@ -44,7 +44,8 @@ export function ShowApi({ calls }: { calls: Call[] }) {
     .filter((key) => text[key] !== '')
     .map((key) => ({
       key,
-      label: t(`showApi.${key}`),
+      // The broker's things are made by its own tools.
+      label: key === 'cli' && calls[0]?.service === 'messaging' ? t('showApi.rabbitmq') : t(`showApi.${key}`),
       children: (
         <Typography.Paragraph copyable={{ text: text[key] }}>
           <pre className="code">{text[key]}</pre>
