@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -23,11 +25,15 @@ type Repository struct {
 	mu     sync.Mutex // guards what follows
 	keys   []Key      // the primary first
 	read   time.Time  // when the folder was read
-	stamp  time.Time  // the folder's modification time then
+	stamp  time.Time  // the folder's modification time then; zero if it may change yet with no other time
 	minAge time.Duration
 }
 
-// OpenRepository opens the folder and makes its first keys if it is empty.
+// tempPrefix begins the names of keys that are being written.
+const tempPrefix = ".new-"
+
+// OpenRepository opens the folder, makes its first keys if it is empty and
+// ends a rotation that was killed.
 func OpenRepository(dir string, maxActive int) (*Repository, error) {
 	if maxActive < 3 {
 		return nil, fmt.Errorf("fernet: %d active keys are too few, at least 3 are needed to rotate", maxActive)
@@ -36,18 +42,60 @@ func OpenRepository(dir string, maxActive int) (*Repository, error) {
 		return nil, err
 	}
 	r := &Repository{dir: dir, maxActive: maxActive, minAge: time.Second}
-	numbers, err := r.numbers()
+	return r, r.alone(r.repair)
+}
+
+// alone calls fn, after which the keys are read, while no other process
+// changes the folder.
+func (r *Repository) alone(fn func() error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d, err := os.Open(r.dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if len(numbers) == 0 {
-		for _, n := range []int{0, 1} {
-			if err := r.write(n, NewKey()); err != nil {
-				return nil, err
+	defer d.Close() //nolint:errcheck // nothing was written to it
+	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); err != nil {
+		return fmt.Errorf("lock %s: %w", r.dir, err)
+	}
+	defer syscall.Flock(int(d.Fd()), syscall.LOCK_UN) //nolint:errcheck // it goes with the descriptor too
+	if err := fn(); err != nil {
+		return err
+	}
+	if err := d.Sync(); err != nil { // a key must not seal before it is there for good
+		return fmt.Errorf("sync %s: %w", r.dir, err)
+	}
+	return r.reloadLocked()
+}
+
+// repair makes the keys of a new folder, and key 0 where a rotation was killed
+// before it had staged one; what a killed process was writing is removed. The
+// caller is alone.
+func (r *Repository) repair() error {
+	entries, err := os.ReadDir(r.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), tempPrefix) {
+			if err := os.Remove(filepath.Join(r.dir, e.Name())); err != nil {
+				return err
 			}
 		}
 	}
-	return r, r.reload()
+	numbers, err := r.numbers()
+	if err != nil {
+		return err
+	}
+	if len(numbers) == 0 {
+		if err := r.write(1, NewKey()); err != nil {
+			return err
+		}
+	}
+	if len(numbers) == 0 || numbers[0] != 0 {
+		return r.write(0, NewKey())
+	}
+	return nil
 }
 
 // Keys gives the keys, the primary first. Keys that another process rotated
@@ -66,15 +114,15 @@ func (r *Repository) Keys() []Key {
 
 // Rotate makes the staged key the primary, stages a new one and removes the
 // oldest beyond the limit.
-func (r *Repository) Rotate() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (r *Repository) Rotate() error { return r.alone(r.rotate) }
+
+func (r *Repository) rotate() error {
+	if err := r.repair(); err != nil {
+		return err
+	}
 	numbers, err := r.numbers()
 	if err != nil {
 		return err
-	}
-	if len(numbers) == 0 || numbers[0] != 0 {
-		return errors.New("fernet: there is no staged key 0 to promote")
 	}
 	next := numbers[len(numbers)-1] + 1
 	if err := os.Rename(r.path(0), r.path(next)); err != nil {
@@ -90,7 +138,7 @@ func (r *Repository) Rotate() error {
 		}
 		numbers = numbers[1:]
 	}
-	return r.reloadLocked()
+	return nil
 }
 
 func (r *Repository) path(n int) string { return filepath.Join(r.dir, strconv.Itoa(n)) }
@@ -98,7 +146,7 @@ func (r *Repository) path(n int) string { return filepath.Join(r.dir, strconv.It
 // write puts a key in place at once and for good: a half-written key would
 // make tokens unreadable.
 func (r *Repository) write(n int, k Key) error {
-	f, err := os.CreateTemp(r.dir, ".new-")
+	f, err := os.CreateTemp(r.dir, tempPrefix)
 	if err != nil {
 		return err
 	}
@@ -129,14 +177,11 @@ func (r *Repository) numbers() ([]int, error) {
 	return out, nil
 }
 
-func (r *Repository) reload() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.reloadLocked()
-}
+// settled is how old a folder's modification time has to be for the next
+// change to have another one: clocks of file systems tick.
+const settled = 100 * time.Millisecond
 
-// reloadLocked reads the folder; r.mu is held. A rotation that was killed
-// between its steps leaves no key 0: it is made again here.
+// reloadLocked reads the folder; r.mu is held.
 func (r *Repository) reloadLocked() error {
 	info, err := os.Stat(r.dir)
 	if err != nil {
@@ -145,12 +190,6 @@ func (r *Repository) reloadLocked() error {
 	numbers, err := r.numbers()
 	if err != nil {
 		return err
-	}
-	if len(numbers) > 0 && numbers[0] != 0 {
-		if err := r.write(0, NewKey()); err != nil {
-			return err
-		}
-		numbers = append([]int{0}, numbers...)
 	}
 	slices.Reverse(numbers)
 	var keys []Key
@@ -169,5 +208,8 @@ func (r *Repository) reloadLocked() error {
 		return fmt.Errorf("fernet: no keys in %s", r.dir)
 	}
 	r.keys, r.stamp, r.read = keys, info.ModTime(), time.Now()
+	if r.read.Sub(r.stamp) < settled {
+		r.stamp = time.Time{}
+	}
 	return nil
 }
