@@ -25,17 +25,36 @@ type process struct {
 	binary string
 	dir    string
 	offset int
+	args   []string // what runs
+	env    []string
 	cmd    *exec.Cmd
+}
+
+// whole is a process that is a whole cloud.
+func whole(t *testing.T) *process {
+	p := &process{
+		t: t, binary: build(t), dir: filepath.Join(t.TempDir(), "data"), offset: freeOffset(t),
+		args: []string{"up", "--virt", "simulated", "--hosts", "3"},
+	}
+	for key, value := range Environment() {
+		p.env = append(p.env, key+"="+value)
+	}
+	return p
+}
+
+func (p *process) url(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port+p.offset) }
+
+// command is a call of the program for the process's data.
+func (p *process) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(p.binary, append(args, "--data-dir", p.dir)...)
+	cmd.Env = append(append(os.Environ(), "NUBO_ADMIN_PASSWORD="+password), p.env...)
+	return cmd
 }
 
 // start starts nubo and waits until it is ready.
 func (p *process) start() {
 	p.t.Helper()
-	p.cmd = exec.Command(p.binary, "up", "--virt", "simulated", "--hosts", "3", "--data-dir", p.dir, "--port-offset", strconv.Itoa(p.offset))
-	p.cmd.Env = append(os.Environ(), "NUBO_ADMIN_PASSWORD="+password)
-	for key, value := range Environment() {
-		p.cmd.Env = append(p.cmd.Env, key+"="+value)
-	}
+	p.cmd = p.command(append(p.args, "--port-offset", strconv.Itoa(p.offset))...)
 	out, err := p.cmd.StdoutPipe()
 	testx.NoErr(p.t, err)
 	var said strings.Builder
@@ -56,7 +75,7 @@ func (p *process) kill() {
 
 func build(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "nubo")
+	binary := filepath.Join(t.TempDir(), "nubo") // the build cache makes the second one cheap
 	out, err := exec.Command("go", "build", "-o", binary, "nubo/cmd/nubo").CombinedOutput()
 	if err != nil {
 		t.Fatalf("build nubo: %v\n%s", err, out)
@@ -100,7 +119,7 @@ func rounds(t *testing.T) int {
 // TestKilled kills the whole cloud while users are at work on it, again and
 // again.
 func TestKilled(t *testing.T) {
-	p := &process{t: t, binary: build(t), dir: filepath.Join(t.TempDir(), "data"), offset: freeOffset(t)}
+	p := whole(t)
 	p.start()
 	defer func() {
 		p.kill()
@@ -108,7 +127,7 @@ func TestKilled(t *testing.T) {
 			keepLog(t, filepath.Join(p.dir, "log", "nubo.log"))
 		}
 	}()
-	cloud := Open(func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port+p.offset) }, password, p.dir)
+	cloud := Open(p.url, password, p.dir)
 	defer cloud.Close()
 	testx.NoErr(t, cloud.Prepare(t.Context()))
 	ctx, stop := context.WithCancel(t.Context())
