@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,10 +28,15 @@ import (
 )
 
 // TestSpeed moves an image of NUBO_TEST_IMAGE_MIB MiB from a file to the
-// service and back over a socket, in turns with cp on the same disk, and
-// tells the medians. Every way ends when the bytes are on the disk. An upload
+// service and back over a socket, in turns with cp on the same disk. Every way
+// ends when the bytes are on the disk: cp is followed by a sync of its file, an
+// upload is durable when it is acknowledged, and a download's file is synced.
+// The client runs in this process and competes for its processors. An upload
 // cannot take less time than the two digests that Image v2 wants of it, which
 // are therefore measured alone, too.
+//
+// A machine that has other work makes the times say what that was: the best of
+// each way is the one to compare, and the processors' time tells what it cost.
 func TestSpeed(t *testing.T) {
 	mib, _ := strconv.Atoi(os.Getenv("NUBO_TEST_IMAGE_MIB"))
 	if mib == 0 {
@@ -43,11 +49,11 @@ func TestSpeed(t *testing.T) {
 	dir := t.TempDir()
 	src, dst := filepath.Join(dir, "src"), filepath.Join(dir, "dst")
 	fillFile(t, src, size)
-	times := map[string][]float64{}
+	took, cpu := map[string][]float64{}, map[string][]float64{}
 	measure := func(what string, f func()) {
-		start := time.Now()
+		start, used := time.Now(), processors(t)
 		f()
-		times[what] = append(times[what], time.Since(start).Seconds())
+		took[what], cpu[what] = append(took[what], time.Since(start).Seconds()), append(cpu[what], processors(t)-used)
 	}
 	var growth int64
 	for range 5 {
@@ -66,17 +72,28 @@ func TestSpeed(t *testing.T) {
 		c.want(204, "DELETE", path, "")
 		settle(t)
 	}
-	median := func(what string) float64 {
-		slices.Sort(times[what])
-		return times[what][len(times[what])/2]
-	}
+	best := func(what string) float64 { return slices.Min(took[what]) }
 	for _, what := range []string{"cp", "digests", "upload", "download"} {
-		t.Logf("%-9s %5.2f s, %4.0f MiB/s, %3.0f %% of cp (all: %.2f)", what, median(what), float64(mib)/median(what), 100*median("cp")/median(what), times[what])
+		all := slices.Sorted(slices.Values(took[what]))
+		t.Logf("%-9s best %5.2f s, %4.0f MiB/s, %3.0f %% of cp; median %5.2f s; processors %4.2f s (all: %.2f)",
+			what, best(what), float64(mib)/best(what), 100*best("cp")/best(what), all[len(all)/2], slices.Min(cpu[what]), all)
 	}
 	t.Logf("memory grew by %d MiB at most", growth>>20)
 	if growth > 40<<20 {
 		t.Errorf("memory grew by %d MiB; want less than 40", growth>>20)
 	}
+}
+
+// processors is how many seconds of them this process and its children took.
+func processors(t *testing.T) float64 {
+	t.Helper()
+	total := time.Duration(0)
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var used syscall.Rusage
+		testx.NoErr(t, syscall.Getrusage(who, &used))
+		total += time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	}
+	return total.Seconds()
 }
 
 func run(t *testing.T, name string, args ...string) {
@@ -113,7 +130,7 @@ func digests(t *testing.T, name string) {
 				return
 			}
 			defer f.Close()
-			if _, err := io.CopyBuffer(h, f, make([]byte, 256<<10)); err != nil {
+			if _, err := io.CopyBuffer(h, f, make([]byte, 1<<20)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -147,7 +164,7 @@ func get(t *testing.T, server *httptest.Server, path, dst string, size int64) {
 	defer resp.Body.Close()
 	f, err := os.Create(dst)
 	testx.NoErr(t, err)
-	n, err := io.Copy(f, resp.Body)
+	n, err := io.CopyBuffer(struct{ io.Writer }{f}, resp.Body, make([]byte, 1<<20)) // as few calls as cp makes
 	testx.NoErr(t, err)
 	testx.Equal(t, n, size)
 	testx.NoErr(t, f.Sync())
