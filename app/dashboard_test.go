@@ -218,12 +218,21 @@ func dashboardMember(t *testing.T, b *testbed, admin *browser) {
 	testx.Equal(t, can["identity:create_project"].Reason != "", true)
 
 	// Others' events do not reach it: the first it sees is its own.
-	events := pupil.events("")
+	events := pupil.events("network")
 	status, _ = admin.do("POST", "/dashboard/api/network/networks", map[string]any{"network": map[string]any{"name": "foreign"}})
 	testx.Equal(t, status, http.StatusCreated)
 	status, _ = pupil.do("POST", "/dashboard/api/network/networks", map[string]any{"network": map[string]any{"name": "own"}})
 	testx.Equal(t, status, http.StatusCreated)
 	if e := <-events; !strings.Contains(e, `"name":"own"`) {
+		t.Fatalf("the event is %s", e)
+	}
+	// Of images it sees its own, and those that are everybody's.
+	images := pupil.events("image")
+	for _, visibility := range []string{"private", "public"} {
+		status, _ = admin.do("POST", "/dashboard/api/image/v2/images", map[string]any{"name": visibility, "visibility": visibility})
+		testx.Equal(t, status, http.StatusCreated)
+	}
+	if e := <-images; !strings.Contains(e, `"type":"image.create"`) || !strings.Contains(e, `"name":"public"`) {
 		t.Fatalf("the event is %s", e)
 	}
 }

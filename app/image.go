@@ -29,7 +29,9 @@ func (c *cloud) buildImage(ctx context.Context) (service.Service, error) {
 	}
 	cfg := c.set.image
 	reader := web.New(web.Config{Hosts: cfg.AllowedHosts, Ports: cfg.AllowedPorts, Schemes: cfg.AllowedSchemes})
-	deps := image.Deps{Store: st, Web: reader, Convert: qemuimg.ConvertUntrusted, Clock: clock.System, Log: c.module("image")}
+	deps := image.Deps{
+		Store: st, Web: reader, Convert: qemuimg.ConvertUntrusted, Publish: c.bus.Publish, Host: c.set.def.Host, Clock: clock.System, Log: c.module("image"),
+	}
 	if deps.Backends, err = c.imageBackends(ctx, reader); err != nil {
 		return nil, err
 	}
@@ -70,7 +72,7 @@ func (c *cloud) buildImage(ctx context.Context) (service.Service, error) {
 		ready()
 		return svc.Run(ctx)
 	})
-	return closing(together(api, work), st.Close), nil
+	return closing(together(api, work, service.Func(svc.Relay)), st.Close), nil
 }
 
 // imageBackends are the configured stores of images, the default one first.

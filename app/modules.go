@@ -22,7 +22,7 @@ var modules = []module{
 	{"broker", nil, of((*cloud).buildBroker)},
 	{"identity", nil, of((*cloud).buildIdentity)},
 	{"placement", []string{"identity"}, of((*cloud).buildPlacement)},
-	{"image", []string{"identity"}, of((*cloud).buildImage)},
+	{"image", []string{"identity", "broker"}, of((*cloud).buildImage)},
 
 	{"network-api", []string{"identity", "broker"}, of((*cloud).buildNetworkAPI)},
 	{"network-agent", []string{"network-api"}, of((*cloud).buildNetworkAgent)},

@@ -133,6 +133,11 @@ func TestEventOf(t *testing.T) {
 		{"network.delete.end", `{"network": {"id": "n1", "project_id": "p"}}`, event{Topic: "network", ID: "n1", ProjectID: "p", Gone: true}, true},
 		{"router.interface.create", `{"router_interface": {"id": "r1", "tenant_id": "p"}}`, event{Topic: "router", ID: "r1", ProjectID: "p"}, true},
 		{"volume.create.end", `{"volume_id": "v1", "tenant_id": "p", "status": "available"}`, event{Topic: "volume", ID: "v1", ProjectID: "p", Status: "available"}, true},
+		{"image.activate", `{"id": "i1", "name": "disk", "owner": "p", "status": "active", "visibility": "shared", "members": ["q"]}`,
+			event{Topic: "image", ID: "i1", Name: "disk", ProjectID: "p", Status: "active", members: []string{"q"}}, true},
+		{"image.delete", `{"id": "i1", "owner": "p", "status": "deleted", "visibility": "public"}`,
+			event{Topic: "image", ID: "i1", ProjectID: "p", Status: "deleted", Gone: true, everybody: true}, true},
+		{"image.member.delete", `{"image_id": "i1", "member_id": "q", "status": "accepted"}`, event{Topic: "image", ID: "i1", ProjectID: "q"}, true},
 		{"something.else", `{}`, event{}, false},
 		{"volume.create.end", `[]`, event{}, false},
 		{"volume.create.end", `{"volume_id": 1}`, event{}, false},
@@ -143,6 +148,9 @@ func TestEventOf(t *testing.T) {
 			tc.want.Type = tc.kind
 			testx.Equal(t, e.Topic+e.ID+e.Name+e.ProjectID+e.Status+e.ServerID, tc.want.Topic+tc.want.ID+tc.want.Name+tc.want.ProjectID+tc.want.Status+tc.want.ServerID)
 			testx.Equal(t, e.Gone, tc.want.Gone)
+			for _, project := range []string{"p", "q", "z", ""} {
+				testx.Equal(t, e.seenBy(project), tc.want.seenBy(project))
+			}
 		}
 	}
 }

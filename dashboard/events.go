@@ -33,6 +33,14 @@ type event struct {
 	Time      time.Time `json:"time"`
 
 	seq uint64
+	// everybody and members are who sees the thing beside its project.
+	everybody bool
+	members   []string
+}
+
+// seenBy reports whether a project may know of the event.
+func (e event) seenBy(project string) bool {
+	return e.everybody || project != "" && (e.ProjectID == project || slices.Contains(e.members, project))
 }
 
 // topics are the kinds of things by the beginning of a notification's type.
@@ -189,28 +197,38 @@ func eventOf(n rpc.Notification) (event, bool) {
 	if e.Topic == "port" || e.Topic == "volume" {
 		e.ServerID = p.DeviceID
 	}
-	e.Gone = strings.HasSuffix(n.EventType, ".delete.end") || strings.HasSuffix(n.EventType, ".deleted")
+	e.Gone = strings.HasSuffix(n.EventType, ".delete.end") || strings.HasSuffix(n.EventType, ".deleted") || n.EventType == "image.delete"
+	if e.Topic == "image" {
+		e.everybody, e.members = p.Visibility == "public" || p.Visibility == "community", p.Members
+	}
+	if p.MemberID != "" { // tells of who sees an image, not of the image
+		e.ID, e.ProjectID, e.Status = p.ImageID, p.MemberID, ""
+	}
 	return e, true
 }
 
 // notice is what is read of all payloads.
 type notice struct {
 	ID, Name, Status, Owner string
-	InstanceID              string `json:"instance_id"`
-	VolumeID                string `json:"volume_id"`
-	PortID                  string `json:"port_id"`
-	NetworkID               string `json:"network_id"`
-	SubnetID                string `json:"subnet_id"`
-	RouterID                string `json:"router_id"`
-	FloatingIPID            string `json:"floatingip_id"`
-	SecurityGroupID         string `json:"security_group_id"`
-	ResourceInfo            string `json:"resource_info"`
-	DisplayName             string `json:"display_name"`
-	TenantID                string `json:"tenant_id"`
-	ProjectID               string `json:"project_id"`
-	State                   string `json:"state"`
-	StateDescription        string `json:"state_description"`
-	DeviceID                string `json:"device_id"`
+	InstanceID              string   `json:"instance_id"`
+	VolumeID                string   `json:"volume_id"`
+	PortID                  string   `json:"port_id"`
+	NetworkID               string   `json:"network_id"`
+	SubnetID                string   `json:"subnet_id"`
+	RouterID                string   `json:"router_id"`
+	FloatingIPID            string   `json:"floatingip_id"`
+	SecurityGroupID         string   `json:"security_group_id"`
+	ResourceInfo            string   `json:"resource_info"`
+	DisplayName             string   `json:"display_name"`
+	TenantID                string   `json:"tenant_id"`
+	ProjectID               string   `json:"project_id"`
+	State                   string   `json:"state"`
+	StateDescription        string   `json:"state_description"`
+	DeviceID                string   `json:"device_id"`
+	Visibility              string   `json:"visibility"`
+	ImageID                 string   `json:"image_id"`
+	MemberID                string   `json:"member_id"`
+	Members                 []string `json:"members"`
 
 	Port            *notice `json:"port"`
 	Network         *notice `json:"network"`
@@ -249,7 +267,7 @@ func (s *Service) events(w http.ResponseWriter, r *http.Request) error {
 	wanted := strings.FieldsFunc(r.URL.Query().Get("topics"), func(c rune) bool { return c == ',' })
 	everything := c.System || c.HasRole("admin")
 	st := &stream{wake: make(chan struct{}, 1), wants: func(e event) bool {
-		return (len(wanted) == 0 || slices.Contains(wanted, e.Topic)) && (everything || e.ProjectID != "" && e.ProjectID == c.ProjectID)
+		return (len(wanted) == 0 || slices.Contains(wanted, e.Topic)) && (everything || e.seenBy(c.ProjectID))
 	}}
 	if st.ticking = r.URL.Query().Get("ticks"); st.ticking != "" {
 		if st.ticking != brokerTopic {

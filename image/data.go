@@ -71,7 +71,10 @@ func (s *Images) finish(ctx context.Context, up *Image, from string) error {
 		i.Status, i.UpdatedAt, i.Staged, i.Locations = StatusActive, s.clock.Now(), 0, up.Locations
 		i.Size, i.VirtualSize, i.Checksum, i.HashValue, i.DiskFormat = up.Size, up.VirtualSize, up.Checksum, up.HashValue, up.DiskFormat
 		i.Properties = imported(i.Properties, up.Properties)
-		return s.store.UpdateImage(ctx, i, from)
+		if err := s.keep(ctx, EventUpload, i, from); err != nil {
+			return err
+		}
+		return s.notify(ctx, EventActivate, i)
 	})
 	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict) {
 		return fault.New(fault.Gone, "Image %s could not be found after upload. The image may have been deleted during the upload, "+
@@ -107,7 +110,11 @@ func (s *Images) take(ctx context.Context, id, to, refusal string) (*Image, erro
 		}
 		was := i.Status
 		i.Status, i.UpdatedAt = to, s.clock.Now()
-		err = s.store.UpdateImage(ctx, i, StatusQueued)
+		event := EventUpdate
+		if to == StatusSaving {
+			event = EventPrepare
+		}
+		err = s.keep(ctx, event, i, StatusQueued)
 		if fault.Is(err, fault.Conflict) {
 			return fault.Conflictf(refusal, was)
 		}
@@ -198,7 +205,7 @@ func (s *Images) requeue(ctx context.Context, id string) error {
 		}
 		i.Status, i.Size, i.VirtualSize, i.Checksum, i.HashValue, i.Staged = StatusQueued, 0, 0, "", "", 0
 		i.Properties = imported(i.Properties, nil)
-		return s.store.UpdateImage(ctx, i, StatusSaving, StatusUploading, StatusImporting)
+		return s.keep(ctx, EventUpdate, i, StatusSaving, StatusUploading, StatusImporting)
 	})
 	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict) {
 		return nil // deleted meanwhile

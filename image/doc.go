@@ -7,6 +7,7 @@
 //	imports.go      staging, and the import methods
 //	tasks.go        the work that outlives a request, and its worker
 //	members.go      sharing
+//	notify.go       what the bus is told of images and members
 //	quotas.go       what a project may have; limits.go asks identity
 //	protections.go  who may do what with custom properties
 //	metadefs.go     metadata definitions; common.json is what there is at first

@@ -12,6 +12,7 @@ import (
 	"nubo/internal/config"
 	"nubo/internal/db"
 	"nubo/internal/fault"
+	"nubo/internal/rpc"
 )
 
 // Statuses and visibilities of an image, Glance's.
@@ -134,6 +135,9 @@ type Store interface {
 	SaveMember(ctx context.Context, m *Member, create bool) error
 	DeleteMember(ctx context.Context, imageID, memberID string) error
 
+	// Outbox keeps what is to reach the bus.
+	Outbox() *db.Outbox
+
 	taskStore
 	metadefStore
 }
@@ -155,7 +159,11 @@ type Deps struct {
 	Protections *Protections
 	// Cache keeps copies of what is downloaded; nil for none.
 	Cache *Cache
-	Clock clock.Clock
+	// Publish brings notifications to the bus, as rpc.Bus does; nil tells
+	// nobody of anything. Host is who tells.
+	Publish func(ctx context.Context, envs []rpc.Envelope) (sent int, err error)
+	Host    string
+	Clock   clock.Clock
 	Log   *slog.Logger
 }
 
@@ -271,7 +279,10 @@ func (s *Images) create(ctx context.Context, i *Image, limits map[string]int64) 
 	if err := s.within(ctx, limits, i.Owner, CountTotal, 1); err != nil {
 		return err
 	}
-	return s.store.CreateImage(ctx, i)
+	if err := s.store.CreateImage(ctx, i); err != nil {
+		return err
+	}
+	return s.notify(ctx, EventCreate, i)
 }
 
 // Update changes an image, by fn.
@@ -285,7 +296,7 @@ func (s *Images) Update(ctx context.Context, id string, fn func(*Image) error) (
 			return err
 		}
 		i.UpdatedAt = s.clock.Now()
-		return s.store.UpdateImage(ctx, i)
+		return s.keep(ctx, EventUpdate, i)
 	})
 }
 
@@ -302,7 +313,7 @@ func (s *Images) SetActive(ctx context.Context, id string, active bool) error {
 		}
 		was := i.Status
 		i.Status, i.UpdatedAt = to, s.clock.Now()
-		err = s.store.UpdateImage(ctx, i, from)
+		err = s.keep(ctx, EventUpdate, i, from)
 		if fault.Is(err, fault.Conflict) {
 			return fault.Forbiddenf("Not allowed to change status of image %s from %s to %s", id, was, to)
 		}
@@ -360,5 +371,10 @@ func (s *Images) erase(ctx context.Context, i *Image) error {
 	if s.Cache != nil {
 		s.Cache.Forget(i.ID)
 	}
-	return s.store.InTx(ctx, func(ctx context.Context) error { return s.store.DeleteImage(ctx, i.ID) })
+	return s.store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.notify(ctx, EventDelete, i); err != nil { // before its members go with it
+			return err
+		}
+		return s.store.DeleteImage(ctx, i.ID)
+	})
 }

@@ -130,7 +130,7 @@ func (s *Images) staged(ctx context.Context, i *Image, n int64, status string) e
 			return err
 		}
 		now.Staged, now.UpdatedAt = n, s.clock.Now()
-		return s.store.UpdateImage(ctx, now, status)
+		return s.keep(ctx, EventUpdate, now, status)
 	})
 	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict) {
 		return fault.New(fault.Gone, "Image %s was deleted while its data was being staged.", i.ID)
@@ -202,7 +202,7 @@ func (s *Images) begin(ctx context.Context, i *Image, was string, t *Task, store
 	if err := s.store.CreateTask(ctx, t); err != nil {
 		return err
 	}
-	return s.store.UpdateImage(ctx, i, was)
+	return s.keep(ctx, EventUpdate, i, was)
 }
 
 // ImportNew makes an image, and begins to import it from a URL.
@@ -561,7 +561,7 @@ func (s *Images) copied(ctx context.Context, i *Image, limits map[string]int64, 
 		if over = s.within(ctx, limits, now.Owner, SizeTotal, now.Size*int64(len(added))); over == nil {
 			now.Locations = append(slices.Clone(now.Locations), added...)
 		}
-		return s.store.UpdateImage(ctx, now, StatusActive, StatusDeactivated)
+		return s.keep(ctx, EventUpdate, now, StatusActive, StatusDeactivated)
 	})
 	if err != nil {
 		return err

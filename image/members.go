@@ -82,7 +82,10 @@ func (s *Images) Share(ctx context.Context, imageID, memberID string) (*Member, 
 		if len(have) >= maxMembers {
 			return fault.New(fault.TooLarge, "The limit has been exceeded on the number of allowed image members for this image. Attempted: %d, Maximum: %d", len(have)+1, maxMembers)
 		}
-		return s.store.SaveMember(ctx, m, true)
+		if err := s.store.SaveMember(ctx, m, true); err != nil {
+			return err
+		}
+		return s.notifyMember(ctx, EventMemberCreate, m)
 	})
 }
 
@@ -96,13 +99,24 @@ func (s *Images) Answer(ctx context.Context, imageID, memberID, status string) (
 		return nil, fault.Forbiddenf("Only the member may change the status.")
 	}
 	m.Status, m.UpdatedAt = status, s.clock.Now()
-	return m, s.store.InTx(ctx, func(ctx context.Context) error { return s.store.SaveMember(ctx, m, false) })
+	return m, s.store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.store.SaveMember(ctx, m, false); err != nil {
+			return err
+		}
+		return s.notifyMember(ctx, EventMemberUpdate, m)
+	})
 }
 
 // Unshare removes a member.
 func (s *Images) Unshare(ctx context.Context, imageID, memberID string) error {
-	if _, err := s.Member(ctx, imageID, memberID); err != nil {
+	m, err := s.Member(ctx, imageID, memberID)
+	if err != nil {
 		return err
 	}
-	return s.store.InTx(ctx, func(ctx context.Context) error { return s.store.DeleteMember(ctx, imageID, memberID) })
+	return s.store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.store.DeleteMember(ctx, imageID, memberID); err != nil {
+			return err
+		}
+		return s.notifyMember(ctx, EventMemberDelete, m)
+	})
 }

@@ -252,7 +252,7 @@ func (s *Images) RemoveCopy(ctx context.Context, id, store string) error {
 		}
 		gone = i.Locations[n]
 		i.Locations, i.UpdatedAt = slices.Delete(slices.Clone(i.Locations), n, n+1), s.clock.Now()
-		return s.store.UpdateImage(ctx, i)
+		return s.keep(ctx, EventUpdate, i)
 	})
 	if err != nil {
 		return err

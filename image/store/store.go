@@ -28,7 +28,7 @@ type Store struct{ db *db.DB }
 
 // Open opens the database and migrates it.
 func Open(ctx context.Context, url string) (*Store, error) {
-	d, err := db.Open(ctx, url, Migrations)
+	d, err := db.Open(ctx, url, Migrations, db.WithOutbox())
 	if err != nil {
 		return nil, fmt.Errorf("open the image database: %w", err)
 	}
@@ -40,6 +40,9 @@ func New(d *db.DB) *Store { return &Store{d} }
 
 // Close closes the database.
 func (s *Store) Close() error { return s.db.Close() }
+
+// Outbox implements image.Store.
+func (s *Store) Outbox() *db.Outbox { return s.db.Outbox() }
 
 // InTx implements image.Store.
 func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) error {

@@ -19,9 +19,10 @@ export interface CloudEvent {
 
 /** The topics that change what a page shows. */
 const topicsOf: Record<string, string[]> = {
-  overview: ['server', 'volume', 'network', 'router', 'floatingip', 'port'],
+  overview: ['server', 'volume', 'network', 'router', 'floatingip', 'port', 'image'],
   servers: ['server', 'port', 'floatingip'],
   server: ['server', 'port', 'volume', 'floatingip'],
+  images: ['image'],
   volumes: ['volume'],
   networks: ['network', 'subnet'],
   network: ['network', 'subnet', 'port', 'server'],
