@@ -128,6 +128,8 @@ func TestDashboard(t *testing.T) {
 	t.Run("every page answers", func(t *testing.T) {
 		for _, page := range []string{"overview", "servers", "server-new", "volumes", "networks", "routers", "floating-ips", "topology", "admin-overview", "aggregates",
 			"images", "flavors", "keypairs", "security-groups", "ports", "hypervisors", "volume-types", "domains", "projects", "users", "groups", "roles", "services",
+			"admin-topology", "api-access", "account", "app-credentials", "assignments", "idps", "server-groups", "usage", "admin-usage", "admin-quotas", "default-quotas",
+			"admin-floating-ips", "agents", "placement",
 			"broker-overview", "broker-connections", "broker-channels", "broker-exchanges", "broker-exchange?vhost=/&name=amq.topic&age=60&incr=5", "broker-queues?vhost=%2F", "broker-users",
 			"broker-user?name=guest", "broker-vhosts", "broker-policies", "broker-operator-policies", "broker-limits", "broker-features"} {
 			status, body := admin.do("GET", "/dashboard/pages/"+page, nil)

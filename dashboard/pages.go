@@ -24,7 +24,8 @@ type part struct {
 	name string
 	// service and path are what is asked. In the path {id} is the request's
 	// ?id=, {project} the session's project, {user} its user, and {list} the
-	// request's paging and filters.
+	// request's paging and filters. A path with {each:PART.KEY} is asked once
+	// for each of what that part answered, and is answered by those keys.
 	service, path string
 	// main is the part without which there is no page: its error is the page's.
 	main bool
@@ -53,6 +54,7 @@ var pages = map[string][]part{
 	},
 	"servers": {
 		{"servers", "compute", "/servers/detail?{list}", true, ""},
+		{"limits", "compute", "/limits", false, ""},
 		{"images", "image", "/v2/images?" + all, false, ""},
 	},
 	"server": {
@@ -84,6 +86,7 @@ var pages = map[string][]part{
 		{"limits", "volume", "/limits", false, ""},
 	},
 	"networks": {
+		{"quota", "network", "/quotas/{project}/details", false, ""},
 		{"networks", "network", "/networks?{list}", true, ""},
 		{"subnets", "network", "/subnets?" + all, false, ""},
 	},
@@ -93,12 +96,14 @@ var pages = map[string][]part{
 		{"ports", "network", "/ports?network_id={id}", false, ""},
 	},
 	"routers": {
+		{"quota", "network", "/quotas/{project}/details", false, ""},
 		{"routers", "network", "/routers?{list}", true, ""},
 		{"networks", "network", "/networks?" + all, false, ""},
 		{"subnets", "network", "/subnets?" + all, false, ""},
 		{"ports", "network", "/ports?device_owner=network:router_interface&" + all, false, ""},
 	},
 	"floating-ips": {
+		{"quota", "network", "/quotas/{project}/details", false, ""},
 		{"floatingips", "network", "/floatingips?{list}", true, ""},
 		{"networks", "network", "/networks?" + all, false, ""},
 		{"ports", "network", "/ports?" + all, false, ""},
@@ -123,17 +128,80 @@ var pages = map[string][]part{
 	"images":          {{"images", "image", "/v2/images?{list}", true, ""}},
 	"flavors":         {{"flavors", "compute", "/flavors/detail?{list}", true, ""}},
 	"keypairs":        {{"keypairs", "compute", "/os-keypairs?{list}", true, ""}},
-	"security-groups": {{"security_groups", "network", "/security-groups?{list}", true, ""}},
+	"security-groups": {{"security_groups", "network", "/security-groups?{list}", true, ""}, {"quota", "network", "/quotas/{project}/details", false, ""}},
 	"security-group":  {{"security_group", "network", "/security-groups/{id}", true, ""}, {"groups", "network", "/security-groups?" + all, false, "security_groups"}},
-	"ports":           {{"ports", "network", "/ports?{list}", true, ""}, {"networks", "network", "/networks?" + all, false, ""}},
-	"hypervisors":     {{"hypervisors", "compute", "/os-hypervisors/detail", true, ""}, {"services", "compute", "/os-services?binary=nova-compute", false, ""}},
-	"volume-types":    {{"types", "volume", "/types?is_public=None", true, "volume_types"}},
-	"domains":         {{"domains", "identity", "/domains", true, ""}},
-	"projects":        {{"projects", "identity", "/projects", true, ""}, {"domains", "identity", "/domains", false, ""}},
-	"users":           {{"users", "identity", "/users", true, ""}, {"projects", "identity", "/projects", false, ""}, {"domains", "identity", "/domains", false, ""}},
-	"groups":          {{"groups", "identity", "/groups", true, ""}, {"users", "identity", "/users", false, ""}, {"domains", "identity", "/domains", false, ""}},
-	"roles":           {{"roles", "identity", "/roles", true, ""}},
-	"services":        {{"services", "identity", "/services", true, ""}, {"endpoints", "identity", "/endpoints", false, ""}},
+	"ports": {
+		{"ports", "network", "/ports?{list}", true, ""},
+		{"networks", "network", "/networks?" + all, false, ""},
+		{"subnets", "network", "/subnets?" + all, false, ""},
+		{"security_groups", "network", "/security-groups?" + all, false, ""},
+		{"servers", "compute", "/servers?" + all, false, ""},
+		{"quota", "network", "/quotas/{project}/details", false, ""},
+	},
+	"admin-floating-ips": {
+		{"floatingips", "network", "/floatingips?{list}", true, ""},
+		{"networks", "network", "/networks?" + all, false, ""},
+		{"ports", "network", "/ports?" + all, false, ""},
+		{"servers", "compute", "/servers?all_tenants=1&" + all, false, ""},
+	},
+	"api-access": {{"catalog", "identity", "/auth/catalog", true, ""}},
+	"account":    {{"user", "identity", "/users/{user}", true, ""}},
+	"app-credentials": {
+		{"credentials", "identity", "/users/{user}/application_credentials", true, "application_credentials"},
+	},
+	"assignments": {
+		{"assignments", "identity", "/role_assignments?include_names", true, "role_assignments"},
+		{"users", "identity", "/users", false, ""},
+		{"groups", "identity", "/groups", false, ""},
+		{"roles", "identity", "/roles", false, ""},
+		{"projects", "identity", "/projects", false, ""},
+		{"domains", "identity", "/domains", false, ""},
+	},
+	"idps": {
+		{"idps", "identity", "/OS-FEDERATION/identity_providers", true, "identity_providers"},
+		{"mappings", "identity", "/OS-FEDERATION/mappings", false, ""},
+		{"protocols", "identity", "/OS-FEDERATION/identity_providers/{each:idps.id}/protocols", false, ""},
+		{"domains", "identity", "/domains", false, ""},
+	},
+	"server-groups": {
+		{"groups", "compute", "/os-server-groups?{list}", true, "server_groups"},
+		{"servers", "compute", "/servers?" + all, false, ""},
+		{"limits", "compute", "/limits", false, ""},
+	},
+	"usage": {
+		{"usage", "compute", "/os-simple-tenant-usage/{project}?{list}", true, "tenant_usage"},
+	},
+	"admin-usage": {
+		{"usages", "compute", "/os-simple-tenant-usage?detailed=0&{list}", true, "tenant_usages"},
+		{"projects", "identity", "/projects", false, ""},
+	},
+	"admin-quotas": {
+		{"projects", "identity", "/projects", true, ""},
+		{"domains", "identity", "/domains", false, ""},
+		{"compute", "compute", "/os-quota-sets/{each:projects.id}/detail", false, "quota_set"},
+		{"volume", "volume", "/os-quota-sets/{each:projects.id}?usage=True", false, "quota_set"},
+		{"network", "network", "/quotas/{each:projects.id}/details", false, "quota"},
+	},
+	"default-quotas": {
+		{"compute", "compute", "/os-quota-sets/{project}/defaults", false, "quota_set"},
+		{"volume", "volume", "/os-quota-sets/{project}/defaults", false, "quota_set"},
+		{"network", "network", "/quotas/{project}/default", false, "quota"},
+	},
+	"agents": {{"agents", "network", "/agents", true, ""}},
+	"placement": {
+		{"providers", "placement", "/resource_providers", true, "resource_providers"},
+		{"inventories", "placement", "/resource_providers/{each:providers.uuid}/inventories", false, ""},
+		{"usages", "placement", "/resource_providers/{each:providers.uuid}/usages", false, ""},
+		{"traits", "placement", "/resource_providers/{each:providers.uuid}/traits", false, ""},
+	},
+	"hypervisors":  {{"hypervisors", "compute", "/os-hypervisors/detail", true, ""}, {"services", "compute", "/os-services?binary=nova-compute", false, ""}},
+	"volume-types": {{"types", "volume", "/types?is_public=None", true, "volume_types"}},
+	"domains":      {{"domains", "identity", "/domains", true, ""}},
+	"projects":     {{"projects", "identity", "/projects", true, ""}, {"domains", "identity", "/domains", false, ""}},
+	"users":        {{"users", "identity", "/users", true, ""}, {"projects", "identity", "/projects", false, ""}, {"domains", "identity", "/domains", false, ""}},
+	"groups":       {{"groups", "identity", "/groups", true, ""}, {"users", "identity", "/users", false, ""}, {"domains", "identity", "/domains", false, ""}},
+	"roles":        {{"roles", "identity", "/roles", true, ""}},
+	"services":     {{"services", "identity", "/services", true, ""}, {"endpoints", "identity", "/endpoints", false, ""}},
 	"admin-overview": {
 		{"compute_services", "compute", "/os-services", true, "services"},
 		{"volume_services", "volume", "/os-services", false, "services"},
@@ -151,14 +219,14 @@ var pages = map[string][]part{
 		{"assignments", "identity", "/role_assignments?scope.project.id={id}&include_names", false, "role_assignments"},
 		{"users", "identity", "/users", false, ""},
 		{"roles", "identity", "/roles", false, ""},
-		{"compute_quota", "compute", "/os-quota-sets/{id}", false, "quota_set"},
-		{"volume_quota", "volume", "/os-quota-sets/{id}", false, "quota_set"},
-		{"network_quota", "network", "/quotas/{id}", false, "quota"},
+		{"compute_quota", "compute", "/os-quota-sets/{id}/detail", false, "quota_set"},
+		{"volume_quota", "volume", "/os-quota-sets/{id}?usage=True", false, "quota_set"},
+		{"network_quota", "network", "/quotas/{id}/details", false, "quota"},
 	},
 }
 
 // listed are the query keys a list is paged and filtered by.
-var listed = []string{"limit", "marker", "sort_key", "sort_dir", "sort", "name", "status", "all_tenants", "host", "project_id", "visibility"}
+var listed = []string{"limit", "marker", "sort_key", "sort_dir", "sort", "name", "status", "all_tenants", "host", "project_id", "visibility", "start", "end"}
 
 // anID is what may stand for {id}.
 var anID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
@@ -186,42 +254,64 @@ func (s *Service) page(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	answers, failures := make([]json.RawMessage, len(parts)), make([]*problem, len(parts))
-	g, ctx := errgroup.WithContext(r.Context())
-	for i, p := range parts {
-		svc, known := s.services[p.service]
-		if !known {
-			failures[i] = refuse(http.StatusNotFound, "The cloud has no such service.")
-			continue
-		}
-		if err := s.mayUse(r.Context(), v, svc); err != nil {
-			return err
-		}
-		g.Go(func() error {
-			var err error
-			answers[i], err = s.ask(ctx, v, p, fill(p.path, q, c))
-			var e *rest.Error
-			if err == nil || p.main || !errors.As(err, &e) {
+	first := func(p part) bool { return !eachOf.MatchString(p.path) }
+	then := func(p part) bool { return !first(p) }
+	for _, now := range []func(part) bool{first, then} {
+		g, ctx := errgroup.WithContext(r.Context())
+		for i, p := range parts {
+			if !now(p) {
+				continue
+			}
+			if strings.Contains(p.path, "{project}") && c.ProjectID == "" {
+				failures[i] = refuse(http.StatusForbidden, "The scope has no project.")
+				continue
+			}
+			svc, known := s.services[p.service]
+			if !known {
+				failures[i] = refuse(http.StatusNotFound, "The cloud has no such service.")
+				continue
+			}
+			if err := s.mayUse(r.Context(), v, svc); err != nil {
 				return err
 			}
-			failures[i] = &problem{e.Status, e.Message, e.RequestID}
-			return nil
-		})
+			g.Go(func() error {
+				var err error
+				path := fill(p.path, q, c)
+				if first(p) {
+					answers[i], err = s.ask(ctx, v, p, path)
+				} else {
+					answers[i], err = s.askEach(ctx, v, p, path, answerOf(parts, answers, p))
+				}
+				var e *rest.Error
+				if err == nil || p.main || !errors.As(err, &e) {
+					return err
+				}
+				failures[i] = &problem{e.Status, e.Message, e.RequestID}
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	out := map[string]any{}
-	missing := map[string]*problem{}
+	writeJSON(w, http.StatusOK, assemble(parts, answers, failures))
+	return nil
+}
+
+// assemble makes a page's answer of its parts. What a role may not see is no
+// failure: the page is made without it.
+func assemble(parts []part, answers []json.RawMessage, failures []*problem) map[string]any {
+	out, missing := map[string]any{}, map[string]*problem{}
 	for i, p := range parts {
-		if failures[i] != nil {
-			missing[p.name] = failures[i]
-		} else {
+		switch {
+		case failures[i] == nil:
 			out[p.name] = answers[i]
+		case failures[i].Code != http.StatusForbidden:
+			missing[p.name] = failures[i]
 		}
 	}
 	out["errors"] = missing
-	writeJSON(w, http.StatusOK, out)
-	return nil
+	return out
 }
 
 func needsID(parts []part) bool {

@@ -164,6 +164,7 @@ function Account({ session }: { session: Session }) {
       menu={{
         items: [
           { key: 'roles', disabled: true, label: session.roles.join(', ') || t('shell.noRoles') },
+          { key: 'account', label: <Link to="/account">{t('menu.account')}</Link> },
           { key: 'out', label: t('shell.signOut') },
         ],
         onClick: ({ key }) => key === 'out' && void signOut(),

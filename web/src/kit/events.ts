@@ -31,6 +31,8 @@ const topicsOf: Record<string, string[]> = {
   'security-groups': ['securitygroup'],
   topology: ['server', 'network', 'subnet', 'router', 'port', 'floatingip'],
   'admin-topology': ['server', 'network', 'subnet', 'router', 'port', 'floatingip'],
+  'admin-floating-ips': ['floatingip'],
+  ports: ['port'],
   aggregates: ['aggregate'],
 }
 

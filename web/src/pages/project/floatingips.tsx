@@ -5,6 +5,7 @@ import type { PageData, Row } from '../../kit/api'
 import { Id } from '../../kit/detail'
 import { ListPage, type ListSpec } from '../../kit/list'
 import { Status } from '../../kit/status'
+import { networkLines, QuotaBars } from '../quota'
 
 const release: Action = {
   key: 'release',
@@ -23,7 +24,7 @@ const server = (row: Row, data: PageData): Row | undefined => {
   return port && (data.servers ?? []).find((s: Row) => s.id === port.device_id)
 }
 
-const spec: ListSpec = {
+const own: ListSpec = {
   key: 'floatingIps',
   page: 'floating-ips',
   rows: (data) => data.floatingips,
@@ -120,7 +121,19 @@ const spec: ListSpec = {
       }),
     },
   },
+  extra: (data) => <QuotaBars lines={networkLines(data, 'floatingip')} />,
   call: { method: 'GET', service: 'network', path: '/floatingips', cli: 'openstack floating ip list' },
 }
 
-export const FloatingIps = () => <ListPage spec={spec} />
+export const FloatingIps = () => <ListPage spec={own} />
+
+const everybodys: ListSpec = {
+  ...own,
+  key: 'adminFloatingIps',
+  page: 'admin-floating-ips',
+  extra: undefined,
+  create: undefined,
+  columns: [...own.columns.slice(0, -1), { key: 'project_id', title: 'project', render: (row) => <Id value={row.project_id} /> }],
+}
+
+export const AdminFloatingIps = () => <ListPage spec={everybodys} />

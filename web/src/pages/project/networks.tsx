@@ -7,6 +7,7 @@ import { ListPage, type ListSpec } from '../../kit/list'
 import { Status } from '../../kit/status'
 import type { SubTableSpec } from '../../kit/subtable'
 import { run } from '../../kit/tasks'
+import { networkLines, QuotaBars } from '../quota'
 
 const remove: Action = {
   key: 'delete',
@@ -104,6 +105,7 @@ const own: ListSpec = {
   actions: networkActions,
   bulk: remove,
   create: { rule: 'create_network', form: creation },
+  extra: (data) => <QuotaBars lines={networkLines(data, 'network', 'subnet')} />,
   call: { method: 'GET', service: 'network', path: '/networks', cli: 'openstack network list' },
 }
 
@@ -116,6 +118,7 @@ export const Networks = () => <ListPage spec={own} />
 const everybodys: ListSpec = {
   ...own,
   key: 'adminNetworks',
+  extra: undefined,
   columns: [
     ...own.columns.slice(0, -1),
     {

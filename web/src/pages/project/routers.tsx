@@ -3,6 +3,7 @@ import type { Row } from '../../kit/api'
 import { Id } from '../../kit/detail'
 import { ListPage, type ListSpec } from '../../kit/list'
 import { Status } from '../../kit/status'
+import { networkLines, QuotaBars } from '../quota'
 
 const external = (data: Row) =>
   (data.networks ?? []).filter((n: Row) => n['router:external']).map((n: Row) => ({ value: n.id, label: n.name || n.id }))
@@ -142,6 +143,7 @@ const own: ListSpec = {
       }),
     },
   },
+  extra: (data) => <QuotaBars lines={networkLines(data, 'router')} />,
   call: { method: 'GET', service: 'network', path: '/routers', cli: 'openstack router list' },
 }
 
@@ -151,6 +153,7 @@ const everybodys: ListSpec = {
   ...own,
   key: 'adminRouters',
   create: undefined,
+  extra: undefined,
   columns: [...own.columns.slice(0, -1), { key: 'project_id', title: 'project', render: (row) => <Id value={row.project_id} /> }],
 }
 

@@ -6,6 +6,7 @@ import type { FormSpec } from '../../kit/form'
 import { t } from '../../kit/i18n'
 import { ListPage, type ListSpec } from '../../kit/list'
 import type { SubTableSpec } from '../../kit/subtable'
+import { networkLines, QuotaBars } from '../quota'
 
 const remove: Action = {
   key: 'delete',
@@ -53,6 +54,7 @@ const spec: ListSpec = {
       }),
     },
   },
+  extra: (data) => <QuotaBars lines={networkLines(data, 'security_group')} />,
   call: { method: 'GET', service: 'network', path: '/security-groups', cli: 'openstack security group list' },
 }
 

@@ -8,6 +8,7 @@ import { addresses, ago, time } from '../../kit/format'
 import type { ListSpec } from '../../kit/list'
 import { ListPage } from '../../kit/list'
 import { Status } from '../../kit/status'
+import { computeLines, QuotaBars } from '../quota'
 
 const act = (row: Row, body: unknown, cli: string): Call => ({
   method: 'POST',
@@ -209,6 +210,7 @@ const own: ListSpec = {
   actions: listActions,
   bulk: remove,
   create: { rule: rule('servers:create'), to: '/servers/new' },
+  extra: (data) => <QuotaBars lines={computeLines(data)} />,
   call: { method: 'GET', service: 'compute', path: '/servers/detail', cli: 'openstack server list --long' },
 }
 
@@ -219,6 +221,7 @@ const everybodys: ListSpec = {
   key: 'adminServers',
   params: { limit: '1000', all_tenants: '1' },
   create: undefined,
+  extra: undefined,
   columns: [
     columns[0],
     { key: 'host', text: (row) => row['OS-EXT-SRV-ATTR:host'] ?? '', render: (row) => row['OS-EXT-SRV-ATTR:host'] || '–' },

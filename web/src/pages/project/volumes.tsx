@@ -6,6 +6,7 @@ import { options } from '../../kit/form'
 import { ago } from '../../kit/format'
 import { ListPage, type ListSpec } from '../../kit/list'
 import { Status } from '../../kit/status'
+import { QuotaBars, volumeLines } from '../quota'
 
 const remove: Action = {
   key: 'delete',
@@ -128,11 +129,18 @@ const own: ListSpec = {
       }),
     },
   },
+  extra: (data) => <QuotaBars lines={volumeLines(data.limits)} />,
   call: { method: 'GET', service: 'volume', path: '/volumes/detail', cli: 'openstack volume list --long' },
 }
 
 export const Volumes = () => <ListPage spec={own} />
 
-const everybodys: ListSpec = { ...own, key: 'adminVolumes', params: { limit: '1000', all_tenants: '1' }, create: undefined }
+const everybodys: ListSpec = {
+  ...own,
+  key: 'adminVolumes',
+  params: { limit: '1000', all_tenants: '1' },
+  create: undefined,
+  extra: undefined,
+}
 
 export const AdminVolumes = () => <ListPage spec={everybodys} />
