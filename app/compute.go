@@ -1,14 +1,18 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"net"
 	"net/netip"
+	"strconv"
 
 	"nubo/compute"
 	"nubo/compute/agent"
 	computeapi "nubo/compute/api"
 	"nubo/compute/conductor"
+	"nubo/compute/console"
 	"nubo/compute/driver"
 	"nubo/compute/driver/libvirt"
 	"nubo/compute/driver/simulated"
@@ -20,6 +24,7 @@ import (
 	"nubo/sdk/network"
 	"nubo/sdk/placement"
 	"nubo/sdk/volume"
+	"nubo/web"
 )
 
 // computeStore opens the component's state for one module, which calls what
@@ -42,6 +47,8 @@ func (c *cloud) buildComputeAPI(ctx context.Context) (service.Service, error) {
 		return nil, err
 	}
 	cfg := c.set.compute
+	cfg.VNC.NovncproxyBaseURL = cmp.Or(cfg.VNC.NovncproxyBaseURL, c.set.url(cfg.VNC.NovncproxyPort, "/vnc_auto.html"))
+	cfg.Serial.BaseURL = cmp.Or(cfg.Serial.BaseURL, "ws://"+c.set.endpoint(cfg.VNC.NovncproxyPort)+"/")
 	if cfg.Neutron.MetadataProxySharedSecret == "" {
 		cfg.Neutron.MetadataProxySharedSecret = c.sec.Metadata
 	}
@@ -95,11 +102,47 @@ func (c *cloud) buildComputeAgent(context.Context) (service.Service, error) {
 	deps := agent.Deps{
 		Bus: c.bus, Clock: clock.System, Log: c.module("compute.agent"), Placement: c.placementClient(), Network: c.networkClient("nova"),
 		Volume: c.volumeClient("nova"), Image: image.Client{Client: c.client(portImage, "", "nova", "")},
+		Consoles: agent.Consoles{
+			Listen:  net.JoinHostPort(cmp.Or(c.set.compute.VNC.ServerListen, c.set.def.Listen), strconv.Itoa(c.set.compute.VNC.ServerPort)),
+			Address: cmp.Or(c.set.compute.VNC.ServerProxyclientAddress, c.set.ownAddress()),
+		},
 	}
 	for _, name := range c.set.hosts() {
 		deps.Hosts = append(deps.Hosts, agent.Host{Name: name, Driver: c.computeDriver(name)})
 	}
 	return agent.New(c.set.nova, deps), nil
+}
+
+// buildConsoleProxy is nova-novncproxy and nova-serialproxy.
+func (c *cloud) buildConsoleProxy(ctx context.Context) (service.Service, error) {
+	st, done, err := c.computeStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	proxy := console.New(console.Config{
+		Store: st, Origins: append([]string{c.set.endpoint(portDashboard)}, c.set.compute.Console.AllowedOrigins...), UI: web.Files(),
+		Clock: clock.System, Log: c.module("compute.console"),
+	})
+	pages := httpService{c, c.set.compute.VNC.NovncproxyPort, proxy}
+	return closing(service.Func(func(ctx context.Context, ready func()) error {
+		stop := context.AfterFunc(ctx, proxy.Close)
+		defer stop()
+		return pages.Run(ctx, ready)
+	}), done), nil
+}
+
+// ownAddress is where other hosts find this one: the address it listens on,
+// or if that is any, the one it has on the way to the controller.
+func (s *settings) ownAddress() string {
+	if ip := net.ParseIP(s.def.Listen); !ip.IsUnspecified() {
+		return s.def.Listen
+	}
+	conn, err := net.Dial("udp", s.endpoint(portIdentity)) // sends nothing
+	if err != nil {
+		return "127.0.0.1"
+	}
+	defer conn.Close() //nolint:errcheck // nothing was sent
+	return conn.LocalAddr().(*net.UDPAddr).IP.String()
 }
 
 func (c *cloud) computeDriver(host string) driver.Driver {

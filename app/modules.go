@@ -35,6 +35,7 @@ var modules = []module{
 	{"compute-conductor", []string{"compute-api"}, of((*cloud).buildConductor)},
 	{"compute-scheduler", []string{"compute-api", "placement"}, of((*cloud).buildScheduler)},
 	{"compute-agent", []string{"compute-conductor", "placement"}, of((*cloud).buildComputeAgent)},
+	{"compute-console", []string{"compute-api"}, of((*cloud).buildConsoleProxy)},
 
 	{"dashboard", []string{"identity", "broker"}, of((*cloud).buildDashboard)},
 }

@@ -69,6 +69,7 @@ func (p *parts) sections() []config.Section {
 	return append([]config.Section{
 		{Name: "image", Ptr: &p.image}, {Name: "s3", Ptr: &p.s3}, {Name: "placement", Ptr: &p.placement},
 		{Name: "compute", Ptr: &p.host}, {Name: "compute", Ptr: &p.compute.Default}, {Name: "compute", Ptr: &p.nova}, {Name: "quota", Ptr: &p.compute.Quota}, {Name: "neutron", Ptr: &p.compute.Neutron},
+		{Name: "vnc", Ptr: &p.compute.VNC}, {Name: "serial_console", Ptr: &p.compute.Serial}, {Name: "consoleauth", Ptr: &p.compute.ConsoleAuth}, {Name: "console", Ptr: &p.compute.Console},
 		{Name: "conductor", Ptr: &p.conductor}, {Name: "scheduler", Ptr: &p.scheduler},
 		{Name: "network_agent", Ptr: &p.netagent}, {Name: "volume", Ptr: &p.volume},
 		{Name: "libvirt", Ptr: &p.libvirt}, {Name: "linux", Ptr: &p.linux}, {Name: "file", Ptr: &p.file},

@@ -269,7 +269,7 @@ func (s *seed) seedCompute() {
 	values := map[string]string{
 		"server_id": server, "flavor_id": private, "name": keyName, "group_id": group, "aggregate_id": fmt.Sprint(aggregate), "tenant_id": s.aMember.project,
 		"key": metaKey, "tag": tag, "label": label, "volume_id": s.value("volume", "volume_id"), "port_id": s.network("ports"),
-		"service_id": absent, "hypervisor_id": absent, "version": "latest", "file": "meta_data.json", "ec2": "latest",
+		"service_id": absent, "hypervisor_id": absent, "console_token": absent, "version": "latest", "file": "meta_data.json", "ec2": "latest",
 		"request_id": s.must(s.aMember, "compute", "GET", v21+"servers/"+server+"/os-instance-actions", nil).text("instanceActions/0/request_id"),
 	}
 	s.private = append(s.private, private)
@@ -300,6 +300,8 @@ func (s *seed) seedHosts(v21, server string, aggregate any) {
 		}
 		return d.text("server/status") == "ACTIVE"
 	})
+	serial := s.must(s.aMember, "compute", "POST", v21+"servers/"+server+"/remote-consoles", obj{"remote_console": obj{"protocol": "serial", "type": "serial"}})
+	_, s.values["compute {console_token}"], _ = strings.Cut(serial.text("remote_console/url"), "?token=")
 	s.must(s.aMember, "compute", "POST", v21+"servers/"+server+"/os-volume_attachments", obj{"volumeAttachment": obj{"volumeId": s.value("volume", "volume_id")}})
 	s.await(s.aMember, "volume", "/v3/volumes/"+s.value("volume", "volume_id"), func(d doc) bool { return d.text("volume/status") == "in-use" })
 	s.values["compute {port_id}"] = s.must(s.aMember, "compute", "GET", v21+"servers/"+server+"/os-interface", nil).text("interfaceAttachments/0/port_id")

@@ -4,9 +4,13 @@ import "time"
 
 // Config is what the component's settings are, by section of the file.
 type Config struct {
-	Default Default
-	Quota   Quota
-	Neutron Neutron
+	Default     Default
+	Quota       Quota
+	Neutron     Neutron
+	VNC         VNC
+	Serial      SerialConsole
+	ConsoleAuth ConsoleAuth
+	Console     Console
 }
 
 // Default is the section [compute].
@@ -43,7 +47,10 @@ func DefaultConfig() Config {
 			DefaultAvailabilityZone: "nova", InternalServiceZone: "internal", ServiceDownTime: time.Minute,
 			PasswordLength: 12, ConsoleTimeout: 30 * time.Second,
 		},
-		Quota: Quota{Instances: 10, Cores: 20, RAM: 51200, MetadataItems: 128, KeyPairs: 100, ServerGroups: 10, ServerGroupMembers: 10},
+		Quota:       Quota{Instances: 10, Cores: 20, RAM: 51200, MetadataItems: 128, KeyPairs: 100, ServerGroups: 10, ServerGroupMembers: 10},
+		VNC:         VNC{Enabled: true, NovncproxyPort: 6080, NovncproxyBaseURL: "http://127.0.0.1:6080/vnc_auto.html"},
+		Serial:      SerialConsole{Enabled: true, BaseURL: "ws://127.0.0.1:6080/"},
+		ConsoleAuth: ConsoleAuth{TokenTTL: 10 * time.Minute},
 	}
 }
 

@@ -135,7 +135,7 @@ func (s *Service) set(ctx context.Context, server *Server, record string, f Serv
 // ConsoleOutput gives the last lines of a server's console; 0 is all.
 func (s *Service) ConsoleOutput(ctx context.Context, server *Server, lines int) (string, error) {
 	if server.Host == "" {
-		return "", fault.Conflictf("Instance %s is not ready", server.ID).WithType("InstanceNotReady")
+		return "", NotReady(server.ID)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Default.ConsoleTimeout)
 	defer cancel()

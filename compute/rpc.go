@@ -63,7 +63,7 @@ const (
 	MethodSelectDestinations = "select_destinations"
 )
 
-// The agent's methods. All are casts but the console's, and all are
+// The agent's methods. All are casts but the consoles', and all are
 // idempotent: an agent may get one twice.
 const (
 	MethodBuildAndRun      = "build_and_run_instance"  // BuildArgs
@@ -77,6 +77,8 @@ const (
 	MethodDetachInterface  = "detach_interface"        // InterfaceArgs
 	MethodExternalEvent    = "external_instance_event" // EventsArgs
 	MethodGetConsoleOutput = "get_console_output"      // ConsoleArgs → ConsoleReply, a call
+	MethodGetVNCConsole    = "get_vnc_console"         // RemoteConsoleArgs → ConsoleAddress, a call
+	MethodGetSerialConsole = "get_serial_console"      // RemoteConsoleArgs → ConsoleAddress, a call
 )
 
 // ServerIDs names servers.
@@ -247,6 +249,13 @@ type ConsoleReply struct {
 	Output string `json:"output"`
 }
 
+// RemoteConsoleArgs asks for a console that can be used for a while.
+type RemoteConsoleArgs struct {
+	Server *Server       `json:"server"`
+	Type   string        `json:"console_type"`
+	TTL    time.Duration `json:"ttl"`
+}
+
 // ConductorClient calls the conductor.
 type ConductorClient struct{ c *rpc.Client }
 
@@ -332,6 +341,17 @@ func (c AgentClient) ConsoleOutput(ctx context.Context, host string, args Consol
 	var out ConsoleReply
 	err := c.c.Call(ctx, MethodGetConsoleOutput, args, &out, rpc.To(host))
 	return out.Output, err
+}
+
+// RemoteConsole asks a host's agent for a console of a server.
+func (c AgentClient) RemoteConsole(ctx context.Context, host string, args RemoteConsoleArgs) (ConsoleAddress, error) {
+	method := MethodGetVNCConsole
+	if args.Type == ConsoleSerial {
+		method = MethodGetSerialConsole
+	}
+	var out ConsoleAddress
+	err := c.c.Call(ctx, method, args, &out, rpc.To(host))
+	return out, err
 }
 
 // Relay publishes what the store's outbox holds. It is a service.

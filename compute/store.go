@@ -28,6 +28,7 @@ type Store interface {
 	AggregateStore
 	ServiceStore
 	ServerGroupStore
+	ConsoleStore
 }
 
 // ServerStore keeps servers and what belongs to one.

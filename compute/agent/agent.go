@@ -12,7 +12,8 @@
 //	terminate.go  from a running server to nothing
 //	ports.go      a server's ports, and what the row says of them
 //	volumes.go    its volumes
-//	power.go      start, stop, reboot, console
+//	power.go      start, stop, reboot, console log
+//	consoles.go   screens and serial ports, for the console proxy
 //	events.go     what network and hypervisor have to say
 //	recover.go    what was interrupted, and guests nobody knows
 //	report.go     heartbeats and inventories
@@ -119,8 +120,10 @@ type Deps struct {
 	Network   Network
 	Volume    Volume
 	Image     Image
-	Clock     clock.Clock
-	Log       *slog.Logger
+	// Consoles is where the hosts serve consoles to the proxy.
+	Consoles Consoles
+	Clock    clock.Clock
+	Log      *slog.Logger
 }
 
 // Agent is the agents of a process: one, or many simulated ones.
@@ -132,6 +135,7 @@ type Agent struct {
 	conductor compute.ConductorClient
 	networks  *networkCache
 	images    *imageCache
+	consoles  *consoles
 	hosts     []*host
 }
 
@@ -146,6 +150,7 @@ func New(cfg Config, deps Deps) *Agent {
 	}
 	a.networks = newNetworkCache(deps.Network)
 	a.images = newImageCache(deps.Image)
+	a.consoles = newConsoles(deps.Consoles, a.clock, a.log)
 	for _, h := range deps.Hosts {
 		a.hosts = append(a.hosts, newHost(a, h))
 	}
@@ -167,10 +172,15 @@ func (a *Agent) Run(ctx context.Context, ready func()) (err error) {
 	if err := a.reportAll(ctx); err != nil {
 		return err
 	}
+	consoles, err := a.consoles.listen()
+	if err != nil {
+		return err
+	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	wg.Go(func() { a.consoles.serve(ctx, consoles) })
 	var serving sync.WaitGroup
 	serving.Add(len(a.hosts))
 	for _, h := range a.hosts {

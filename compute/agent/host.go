@@ -57,6 +57,8 @@ func (h *host) serve(ctx context.Context, ready func()) error {
 			compute.MethodDetachInterface:  on(h, h.detachInterface, func(a compute.InterfaceArgs) string { return a.Server.ID }),
 			compute.MethodExternalEvent:    rpc.Method(h.externalEvents),
 			compute.MethodGetConsoleOutput: rpc.Method(h.consoleOutput),
+			compute.MethodGetVNCConsole:    rpc.Method(h.remoteConsole),
+			compute.MethodGetSerialConsole: rpc.Method(h.remoteConsole),
 		},
 	}, ready)
 }

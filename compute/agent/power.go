@@ -9,7 +9,6 @@ import (
 
 	"nubo/compute"
 	"nubo/compute/driver"
-	"nubo/internal/fault"
 )
 
 // rebootTasks are the task states of a server that is being restarted.
@@ -112,7 +111,7 @@ func (h *host) existing(ctx context.Context, s *compute.Server) (driver.Server, 
 func (h *host) consoleOutput(ctx context.Context, args compute.ConsoleArgs) (compute.ConsoleReply, error) {
 	text, err := h.driver.ConsoleLog(ctx, args.Server.ID, args.Lines)
 	if errors.Is(err, driver.ErrNoGuest) {
-		return compute.ConsoleReply{}, fault.Conflictf("Instance %s is not ready", args.Server.ID).WithType("InstanceNotReady")
+		return compute.ConsoleReply{}, compute.NotReady(args.Server.ID)
 	}
 	return compute.ConsoleReply{Output: string(text)}, err
 }

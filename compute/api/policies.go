@@ -28,6 +28,7 @@ var checks = map[string]string{
 	"servers:update": member, "servers:delete": member,
 	"servers:start": member, "servers:stop": member, "servers:reboot": member,
 	"os-extended-server-attributes": admin, "os-console-output": member,
+	"os-remote-consoles": member, "os-console-auth-tokens": admin,
 	"os-lock-server:lock": member, "os-lock-server:unlock": member, "os-lock-server:unlock:unlock_override": admin,
 	"os-admin-actions:reset_state": admin,
 

@@ -62,6 +62,9 @@ func (h *handler) serverRoutes() []httpx.Route {
 		// nubo's own: why the scheduler chose the server's host.
 		httpx.GET("/servers/{server_id}/nubo-decisions", "os_compute_api:nubo-decisions:list", h.listDecisions),
 
+		httpx.POST("/servers/{server_id}/remote-consoles", "os_compute_api:os-remote-consoles", h.createConsole, httpx.Since(2, 6), body("consoles.create")),
+		httpx.GET("/os-console-auth-tokens/{console_token}", "os_compute_api:os-console-auth-tokens", h.showConsoleToken),
+
 		httpx.POST("/os-server-external-events", "os_compute_api:os-server-external-events:create", h.createEvents, body("events.create")),
 
 		httpx.GET("/os-server-groups", "os_compute_api:os-server-groups:index", h.listGroups),
@@ -78,6 +81,10 @@ func (h *handler) actionRoutes() []httpx.Route {
 		httpx.Action(path, "os-stop", "os_compute_api:servers:stop", h.stopServer, body("servers.stop")),
 		httpx.Action(path, "reboot", "os_compute_api:servers:reboot", h.rebootServer, body("servers.reboot")),
 		httpx.Action(path, "os-getConsoleOutput", "os_compute_api:os-console-output", h.consoleOutput, body("servers.console")),
+		httpx.Action(path, "os-getVNCConsole", "os_compute_api:os-remote-consoles", h.getConsole("os-getVNCConsole", "vnc"), httpx.Until(2, 5), body("consoles.vnc")),
+		httpx.Action(path, "os-getSerialConsole", "os_compute_api:os-remote-consoles", h.getConsole("os-getSerialConsole", "serial"), httpx.Until(2, 5), body("consoles.serial")),
+		httpx.Action(path, "os-getSPICEConsole", "os_compute_api:os-remote-consoles", h.getConsole("os-getSPICEConsole", "spice"), httpx.Until(2, 5), body("consoles.spice")),
+		httpx.Action(path, "os-getRDPConsole", "os_compute_api:os-remote-consoles", h.getConsole("os-getRDPConsole", "rdp"), httpx.Until(2, 5), body("consoles.rdp")),
 		httpx.Action(path, "lock", "os_compute_api:os-lock-server:lock", h.lockServer, body("servers.lock")),
 		httpx.Action(path, "unlock", "os_compute_api:os-lock-server:unlock", h.unlockServer, body("servers.unlock")),
 		httpx.Action(path, "os-resetState", "os_compute_api:os-admin-actions:reset_state", h.resetState, body("servers.resetstate")),

@@ -10,6 +10,7 @@ package driver
 import (
 	"context"
 	"errors"
+	"io"
 	"net/netip"
 )
 
@@ -47,6 +48,10 @@ type Driver interface {
 	// ConsoleLog gives the last lines of the serial console; lines <= 0: all
 	// that is kept.
 	ConsoleLog(ctx context.Context, id string, lines int) ([]byte, error)
+	// OpenConsole connects to a running server's screen or serial port. It
+	// ends when the guest does. A serial port serves one at a time: the agent
+	// sees to it.
+	OpenConsole(ctx context.Context, id string, kind ConsoleKind) (io.ReadWriteCloser, error)
 	// Events delivers power changes the driver did not cause, until ctx ends.
 	Events(ctx context.Context) (<-chan Event, error)
 	// Close leaves the guests running.
@@ -55,6 +60,15 @@ type Driver interface {
 
 // ErrNoGuest says that the host has no such server.
 var ErrNoGuest = errors.New("no such guest on this host")
+
+// ConsoleKind is what kind of console.
+type ConsoleKind string
+
+// The kinds of consoles.
+const (
+	VNC    ConsoleKind = "vnc" // the screen, keyboard and mouse: speaks RFB
+	Serial ConsoleKind = "serial"
+)
 
 // PowerState is Nova's power_state.
 type PowerState int

@@ -163,6 +163,9 @@ func (s *Store) updateDevices(ctx context.Context, tx bun.IDB, u compute.Update)
 	q := tx.NewDelete().Model((*deviceRow)(nil)).Where("server_id = ?", u.ServerID)
 	switch {
 	case u.Set.Deleted:
+		if err := dropConsoleTokens(ctx, tx, u.ServerID); err != nil {
+			return err
+		}
 	case len(u.DropDevices) > 0:
 		q = q.Where("id IN (?)", bun.List(u.DropDevices))
 	default:

@@ -30,6 +30,7 @@ var onlyIn = []struct {
 	{"github.com/digitalocean/go-libvirt", in("/driver"), "only a driver knows libvirt"},
 	{"libvirt.org/go/libvirtxml", in("/driver"), "only a driver knows libvirt"},
 	{"github.com/vishvananda/netlink", in("/driver"), "only a driver knows netlink"},
+	{"github.com/coder/websocket", in("internal/wsx"), "only wsx speaks WebSocket"},
 	{"github.com/rabbitmq/amqp091-go", in("internal/rpc", "broker"), "only rpc speaks AMQP"},
 	{"os/exec", in("/driver", "app", "cmd", "internal/detached", "internal/qemuimg", "internal/rpc/rabbittest", "internal/db/dbtest"), "only a driver runs commands"},
 }

@@ -45,7 +45,7 @@ free_offset() {
   local o
   for o in $(shuf -i 1000-9000 -n 20); do
     local busy=0 p
-    for p in 5000 9292 8774 8778 9696 8776 5672 9999 15672 15692; do (exec 3<>/dev/tcp/127.0.0.1/$((p+o))) 2>/dev/null && busy=1; done
+    for p in 5000 6080 9292 8774 8778 9696 8776 5672 9999 15672 15692; do (exec 3<>/dev/tcp/127.0.0.1/$((p+o))) 2>/dev/null && busy=1; done
     [ $busy = 0 ] && { echo "$o"; return; }
   done
   return 1

@@ -7,11 +7,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
+	golibvirt "github.com/digitalocean/go-libvirt"
 	"golang.org/x/sys/unix"
+	"libvirt.org/go/libvirtxml"
+
+	"nubo/compute/driver"
 )
 
 // A console log gives at most its last consoleTail bytes. A guest can write
@@ -121,4 +127,68 @@ func trim(path string) error {
 		return nil // a file system without holes keeps it all
 	}
 	return err
+}
+
+// maxSocketPath is how long the path of a Unix socket can be.
+const maxSocketPath = 107
+
+// serialSource is where a server's serial port ends: at a socket, which
+// somebody may connect to, or where its path would be too long, at a
+// pseudo-terminal.
+func serialSource(dir string) *libvirtxml.DomainChardevSource {
+	path := filepath.Join(dir, serialFile)
+	if len(path) > maxSocketPath {
+		return &libvirtxml.DomainChardevSource{Pty: &libvirtxml.DomainChardevSourcePty{}}
+	}
+	return &libvirtxml.DomainChardevSource{UNIX: &libvirtxml.DomainChardevSourceUNIX{Mode: "bind", Path: path}}
+}
+
+// OpenConsole connects to a running server's screen or serial port, where its
+// domain says they are.
+func (d *Driver) OpenConsole(ctx context.Context, id string, kind driver.ConsoleKind) (io.ReadWriteCloser, error) {
+	var dom libvirtxml.Domain
+	err := d.withDomain(ctx, id, func(lv *golibvirt.Libvirt, found golibvirt.Domain) error {
+		text, err := lv.DomainGetXMLDesc(found, 0)
+		if err != nil {
+			return err
+		}
+		return dom.Unmarshal(text)
+	})
+	if err == nil && dom.Devices == nil {
+		err = driver.ErrNoGuest
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for the consoles of server %s: %w", id, err)
+	}
+	open := openScreen
+	if kind == driver.Serial {
+		open = openSerial
+	}
+	console, err := open(ctx, dom.Devices)
+	if err != nil {
+		return nil, fmt.Errorf("open the %s console of server %s: %w", kind, id, err)
+	}
+	return console, nil
+}
+
+func openScreen(ctx context.Context, devices *libvirtxml.DomainDeviceList) (io.ReadWriteCloser, error) {
+	for _, g := range devices.Graphics {
+		if g.VNC != nil && g.VNC.Port > 0 {
+			return new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(vncListen, strconv.Itoa(g.VNC.Port)))
+		}
+	}
+	return nil, errors.New("it is not running")
+}
+
+func openSerial(ctx context.Context, devices *libvirtxml.DomainDeviceList) (io.ReadWriteCloser, error) {
+	for _, s := range devices.Serials {
+		switch {
+		case s.Source == nil:
+		case s.Source.UNIX != nil:
+			return new(net.Dialer).DialContext(ctx, "unix", s.Source.UNIX.Path)
+		case s.Source.Pty != nil && s.Source.Pty.Path != "":
+			return os.OpenFile(s.Source.Pty.Path, os.O_RDWR|unix.O_NOCTTY, 0)
+		}
+	}
+	return nil, errors.New("it has none, or is not running")
 }

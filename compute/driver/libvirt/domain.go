@@ -31,7 +31,12 @@ const (
 	swapFile      = "disk.swap"
 	configFile    = "disk.config"
 	consoleFile   = "console.log"
+	serialFile    = "serial.sock"
 )
+
+// vncListen is where guests' screens are served: to this host alone. The
+// agent serves them to the console proxy.
+const vncListen = "127.0.0.1"
 
 // Volumes are served over NBD by a daemon that is started again when it
 // dies; the guest's requests wait for it this many seconds. Older libvirt
@@ -69,14 +74,14 @@ func domainXML(s driver.Server, h host) (string, error) {
 			Disks:       disks,
 			Controllers: []libvirtxml.DomainController{{Type: "usb", Model: "none"}},
 			Serials: []libvirtxml.DomainSerial{{
-				Source: &libvirtxml.DomainChardevSource{Pty: &libvirtxml.DomainChardevSourcePty{}},
+				Source: serialSource(filepath.Join(h.home, s.ID)),
 				Target: &libvirtxml.DomainSerialTarget{Port: &serialPort},
 				Log:    &libvirtxml.DomainChardevLog{File: filepath.Join(h.home, s.ID, consoleFile), Append: "on"}}},
 			Channels: []libvirtxml.DomainChannel{{
 				Source: &libvirtxml.DomainChardevSource{UNIX: &libvirtxml.DomainChardevSourceUNIX{}},
 				Target: &libvirtxml.DomainChannelTarget{VirtIO: &libvirtxml.DomainChannelTargetVirtIO{Name: "org.qemu.guest_agent.0"}}}},
 			Graphics: []libvirtxml.DomainGraphic{{VNC: &libvirtxml.DomainGraphicVNC{
-				Port: -1, AutoPort: "yes", Listen: "127.0.0.1"}}},
+				Port: -1, AutoPort: "yes", Listen: vncListen}}},
 			Videos:     []libvirtxml.DomainVideo{{Model: libvirtxml.DomainVideoModel{Type: "vga"}}},
 			MemBalloon: &libvirtxml.DomainMemBalloon{Model: "virtio"},
 			RNGs: []libvirtxml.DomainRNG{{Model: "virtio", Backend: &libvirtxml.DomainRNGBackend{

@@ -8,7 +8,7 @@
 //	disks.go     image cache, system disk, ephemeral and swap disks, config drive
 //	power.go     spawn, destroy, start, stop, reboot
 //	hotplug.go   volumes and ports of a running server
-//	console.go   the serial console's log
+//	console.go   the serial console's log; screens and serial ports
 //	events.go    power changes
 //
 // A domain is nubo's when its metadata names this driver's instances

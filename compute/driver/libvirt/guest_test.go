@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -54,6 +55,7 @@ func TestGuest(t *testing.T) {
 	t.Run("hypervisor", l.hypervisor)
 	l.spawn(t)
 	t.Run("ssh", l.ssh)
+	t.Run("consoles", l.consoles)
 	t.Run("volume", l.volume)
 	t.Run("interface", l.interfaces)
 	t.Run("power", l.power)
@@ -211,6 +213,40 @@ func (l *lab) sh(t *testing.T, command string) string {
 
 func (l *lab) ssh(t *testing.T) {
 	testx.Equal(t, l.sh(t, `id -un; sudo id -un; sudo sh -c 'echo "$0"' "it's"`), "cirros\nroot\nit's\n")
+}
+
+// consoles holds that the screen speaks RFB, and that the serial port takes
+// what is typed while the log goes on.
+func (l *lab) consoles(t *testing.T) {
+	screen, err := l.d.OpenConsole(t.Context(), testID, driver.VNC)
+	testx.NoErr(t, err)
+	hello := make([]byte, 12)
+	_, err = io.ReadFull(screen, hello)
+	testx.NoErr(t, err)
+	testx.Equal(t, string(hello), "RFB 003.008\n")
+	testx.NoErr(t, screen.Close())
+	for i := range 2 { // it is free again when one has left
+		port, err := l.d.OpenConsole(t.Context(), testID, driver.Serial)
+		testx.NoErr(t, err)
+		name := fmt.Sprintf("nobody%d", i)
+		_, err = io.WriteString(port, name+"\r")
+		testx.NoErr(t, err)
+		var shown []byte
+		for b := make([]byte, 100); !strings.Contains(string(shown), name+"\r\nPassword:"); {
+			n, err := port.Read(b)
+			if err != nil {
+				t.Fatalf("after %q: %v", shown, err)
+			}
+			shown = append(shown, b[:n]...)
+		}
+		_, err = io.WriteString(port, "wrong\r")
+		testx.NoErr(t, err)
+		l.waitConsole(t, "what was typed", func(text string) bool {
+			_, after, ok := strings.Cut(text, name)
+			return ok && strings.Contains(after, "incorrect")
+		})
+		testx.NoErr(t, port.Close())
+	}
 }
 
 // newVolume gives a volume, and a function that restarts what serves it.

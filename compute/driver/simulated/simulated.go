@@ -1,11 +1,19 @@
 // Package simulated is a hypervisor without a machine: servers have true
 // states, take time to change them, refuse what a real one refuses, write a
 // console log, and live on when nubo's process is killed, as real guests do.
+//
+//	simulated.go  the driver
+//	journal.go    the file that remembers the guests
+//	consoles.go   who is connected to a guest's screen or serial port
+//	login.go      what a guest prints when it boots, and its login prompt
+//	rfb.go        its screen: a small VNC server
+//	screen.go     text on that screen
 package simulated
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -54,11 +62,15 @@ type Driver struct {
 	mu     sync.Mutex // guards what follows
 	guests map[string]*guest
 	file   *journal
-	events chan driver.Event // nil until somebody listens
+	events chan driver.Event             // nil until somebody listens
+	opened map[string]map[io.Closer]bool // consoles in use, by guest
+	users  sync.WaitGroup                // those who serve them
 }
 
 // New makes the host's driver; Setup finds the guests of before.
-func New(cfg Config) *Driver { return &Driver{cfg: cfg, guests: map[string]*guest{}} }
+func New(cfg Config) *Driver {
+	return &Driver{cfg: cfg, guests: map[string]*guest{}, opened: map[string]map[io.Closer]bool{}}
+}
 
 // Setup implements driver.Driver.
 func (d *Driver) Setup(context.Context) error {
@@ -113,6 +125,9 @@ func (d *Driver) change(id string, fn func(g *guest) (*guest, error)) error {
 		delete(d.guests, id)
 	} else {
 		d.guests[id] = next
+	}
+	if next == nil || next.State != driver.Running {
+		d.endConsoles(id)
 	}
 	return nil
 }
@@ -312,11 +327,7 @@ func (d *Driver) ConsoleLog(_ context.Context, id string, lines int) ([]byte, er
 	}
 	var all []string
 	for boot := range g.Boots {
-		all = append(all,
-			fmt.Sprintf("[    0.000000] simulated guest %s, boot %d", g.Name, boot+1),
-			fmt.Sprintf("[    0.010000] memory: %d MiB, processors: %d", g.MemoryMB, g.VCPUs),
-			fmt.Sprintf("[    0.020000] interfaces: %d, volumes: %d", len(g.Ports), len(g.Volumes)),
-			fmt.Sprintf("%s login: ", g.Hostname))
+		all = append(all, g.bootLines(boot)...)
 	}
 	if lines > 0 && len(all) > lines {
 		all = all[len(all)-lines:]
@@ -363,6 +374,12 @@ func (d *Driver) PowerOff(id string) error {
 
 // Close implements driver.Driver.
 func (d *Driver) Close() error {
+	d.mu.Lock()
+	for id := range d.opened {
+		d.endConsoles(id)
+	}
+	d.mu.Unlock()
+	d.users.Wait() // they may want to write to the file
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.file == nil {
