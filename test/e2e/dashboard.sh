@@ -1,20 +1,27 @@
 #!/usr/bin/env bash
-# The walkthrough by mouse in a real browser, in English and in Chinese, on a
-# simulated cloud.
+# The dashboard in a real browser, on a simulated cloud: the walkthrough by
+# mouse in English and in Chinese, the topology, and two people who see each
+# other's doings.
 . "$(dirname "$0")/../lib/common.sh"
 
 dir=$work/data
 step "the front end is built into the binary" test -s "$root/web/dist/index.html"
 offset=$(free_offset)
+base=http://127.0.0.1:$((9999 + offset))
 NUBO_ADMIN_PASSWORD=secret step "the cloud gets ready" cloud_up "$dir" --virt simulated --hosts 3 --port-offset "$offset"
 qemu-img create -q -f qcow2 "$work/blank.qcow2" 64M
+
+# browse NAME SCRIPT ARGS...: a script of web/e2e, whose own steps are shown
+browse() {
+  local name=$1 script=$2; shift 2
+  SHOTS=$work node "$root/web/e2e/$script" "$base" "$@" > "$work/walk" 2>&1
+  sed "s/^/    /" "$work/walk"
+  step "$name" grep -qE '^[0-9]+ passed, 0 failed' "$work/walk"
+}
 for language in en zh-CN; do
-  SHOTS=$work node "$root/web/e2e/walkthrough.mjs" "http://127.0.0.1:$((9999 + offset))" "$language" secret "$work/blank.qcow2" > "$work/walk" 2>&1
-  sed "s/^/    /" "$work/walk"
-  step "$language: the walkthrough by mouse" grep -qE '^[0-9]+ passed, 0 failed' "$work/walk"
-  SHOTS=$work node "$root/web/e2e/topology.mjs" "http://127.0.0.1:$((9999 + offset))" "$language" secret > "$work/walk" 2>&1
-  sed "s/^/    /" "$work/walk"
-  step "$language: the topology" grep -qE '^[0-9]+ passed, 0 failed' "$work/walk"
+  browse "$language: the walkthrough by mouse" walkthrough.mjs "$language" secret "$work/blank.qcow2"
+  browse "$language: the topology" topology.mjs "$language" secret
 done
+browse "two people see each other's doings" live.mjs en secret
 step "nubo down" "$nubo" down --data-dir "$dir"
 summary

@@ -21,6 +21,11 @@ export class Report {
       throw e
     }
   }
+  /** Something outside of a step has failed. */
+  broken(e) {
+    this.failed++
+    console.log(`not ok ${this.passed + this.failed} ${String(e?.stack ?? e)}`)
+  }
   end() {
     console.log(`${this.passed} passed, ${this.failed} failed`)
     process.exitCode = this.failed === 0 ? 0 : 1
@@ -30,10 +35,10 @@ export class Report {
 export class Person {
   errors = []
 
-  static async open(browser, base, language, theme = 'light') {
+  static async open(browser, base, language, theme = 'light', viewport = { width: 1280, height: 900 }) {
     const p = new Person()
     p.base = base
-    p.context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true, reducedMotion: 'reduce' })
+    p.context = await browser.newContext({ viewport, acceptDownloads: true, reducedMotion: 'reduce' })
     p.page = await p.context.newPage()
     p.page.setDefaultTimeout(20_000)
     p.words = JSON.parse(readFileSync(new URL(`../src/locales/${language}.json`, import.meta.url), 'utf8'))
@@ -134,5 +139,37 @@ export class Person {
     await this.act(text, key)
     await this.confirm()
     await this.gone(text)
+  }
+
+  /** Asks a component for something, as a page does. */
+  api(service, method, path, body, type = 'application/json') {
+    return this.request(method, `/dashboard/api/${service}${path}`, body, type)
+  }
+
+  async request(method, path, body, type = 'application/json') {
+    const content = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
+    return this.page.evaluate(
+      async ([method, path, body, type]) => {
+        const resp = await fetch(path, { method, body, headers: { 'X-Nubo-Dashboard': '1', ...(body === undefined ? {} : { 'Content-Type': type }) } })
+        const text = await resp.text()
+        let answer
+        try {
+          answer = JSON.parse(text)
+        } catch {
+          answer = text
+        }
+        return { status: resp.status, body: answer }
+      },
+      [method, path, content, type],
+    )
+  }
+
+  /** The same, for what must succeed; gives what is in the answer's envelope. */
+  async must(service, method, path, body, type) {
+    const { status, body: answer } = await this.api(service, method, path, body, type)
+    if (status >= 400) throw new Error(`${method} ${service}${path}: ${status} ${JSON.stringify(answer)}`)
+    if (!answer || typeof answer !== 'object' || 'id' in answer) return answer
+    const { links, ...rest } = answer
+    return Object.values(rest).find(Array.isArray) ?? Object.values(rest)[0]
   }
 }

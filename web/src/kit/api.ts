@@ -1,6 +1,7 @@
 // Requests to the dashboard's own server, which passes them on to the
 // components in the session's name. The token never comes here.
 import { keepPreviousData, type QueryClient, useQuery } from '@tanstack/react-query'
+import { useEffect, useSyncExternalStore } from 'react'
 
 export class ApiError extends Error {
   constructor(
@@ -147,23 +148,64 @@ export function useCall<T = Row>(call: Call, enabled = true) {
 
 interface Verdict {
   allowed: boolean
+  /** Missing while the answer is awaited. */
   reason?: string
 }
 
-/** What the policies allow the session; all rules of a page in one request. */
+// What the policies have said so far. All rules that are wanted at the same
+// time, by whatever part of a page, are asked about in one request.
+let verdicts = new Map<string, Verdict & { at: number }>()
+const wanted = new Set<string>()
+const askers = new Set<() => void>()
+const verdictKept = 60_000
+let asking: ReturnType<typeof setTimeout> | undefined
+
+function want(rules: string[]) {
+  const now = Date.now()
+  for (const rule of rules) if ((verdicts.get(rule)?.at ?? 0) < now - verdictKept) wanted.add(rule)
+  if (wanted.size > 0) asking ??= setTimeout(askAll, 0)
+}
+
+async function askAll() {
+  const rules = [...wanted].sort().slice(0, 150)
+  const of = verdicts
+  for (const rule of rules) wanted.delete(rule)
+  try {
+    const answer = await request<Record<string, Verdict>>('GET', `/dashboard/can?rules=${rules.join(',')}`)
+    if (of !== verdicts) return // they were another session's
+    const at = Date.now()
+    verdicts = new Map([...verdicts, ...rules.map((rule) => [rule, { ...(answer[rule] ?? { allowed: false }), at }] as const)])
+    for (const tell of askers) tell()
+  } catch (e) {
+    if (e instanceof ApiError && e.code !== 0 && e.code < 500) return
+    for (const rule of rules) wanted.add(rule)
+    await new Promise((done) => setTimeout(done, 2000))
+  } finally {
+    asking = undefined
+    want([])
+  }
+}
+
+/** What the policies allow the session. */
 export function useCan(rules: string[]): (rule?: string) => Verdict {
-  const wanted = [...new Set(rules)].sort()
-  const { data } = useQuery({
-    queryKey: ['can', wanted],
-    queryFn: () => request<Record<string, Verdict>>('GET', `/dashboard/can?rules=${wanted.join(',')}`),
-    enabled: wanted.length > 0,
-    staleTime: 60_000,
-  })
-  return (rule) => (rule ? (data?.[rule] ?? { allowed: false }) : { allowed: true })
+  const known = useSyncExternalStore(
+    (tell) => {
+      askers.add(tell)
+      return () => askers.delete(tell)
+    },
+    () => verdicts,
+  )
+  const all = rules.join()
+  useEffect(() => want(all.split(',').filter(Boolean)), [all])
+  return (rule) => (rule ? (known.get(rule) ?? { allowed: false }) : { allowed: true })
 }
 
 /** Forgets everything a session saw. */
 export function forgetAll(client: QueryClient, session: Session | null) {
+  const asked = [...verdicts.keys()]
+  verdicts = new Map()
+  for (const tell of askers) tell()
+  if (session) want(asked)
   client.removeQueries({ predicate: (q) => q.queryKey[0] !== 'session' })
   client.setQueryData(sessionKey, session)
 }

@@ -4,7 +4,7 @@ import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type Action, Actions, nameOf } from './actions'
 import type { ApiError, PageData, Row } from './api'
-import { usePage } from './api'
+import { useCan, usePage } from './api'
 import { Missing, Problem } from './problem'
 import { Status } from './status'
 import { SubTable, type SubTableSpec } from './subtable'
@@ -36,6 +36,12 @@ interface Props {
 export function DetailPage({ spec, id = '', params = { id } }: Props) {
   const { t } = useTranslation()
   const { data, error, refetch } = usePage(spec.page, params)
+  // All of them at once, while the page is still awaited.
+  useCan(
+    [...(spec.actions ?? []), ...(spec.tabs ?? []).flatMap((tab) => [tab.table?.add, ...(tab.table?.actions ?? [])])].flatMap(
+      (a) => a?.rule ?? [],
+    ),
+  )
   if (error) return <Problem error={error as ApiError} retry={() => refetch()} />
   if (!data) return <Skeleton active />
   const row = spec.row(data)

@@ -34,6 +34,14 @@ const topicsOf: Record<string, string[]> = {
   'admin-floating-ips': ['floatingip'],
   ports: ['port'],
   aggregates: ['aggregate'],
+  images: ['image'],
+  keypairs: ['keypair'],
+  domains: ['identity'],
+  projects: ['identity'],
+  project: ['identity'],
+  users: ['identity'],
+  groups: ['identity'],
+  roles: ['identity'],
 }
 
 /** What is told of by ticks: that its figures have changed, not what. */

@@ -37,7 +37,7 @@ export function ListPage({ spec }: { spec: ListSpec }) {
   const navigate = useNavigate()
   const search = useSearch({ strict: false }) as { q?: string }
   const { data, error, isLoading, isFetching, refetch } = usePage(spec.page, spec.params ?? { limit: String(most) })
-  const can = useCan(spec.create?.rule ? [spec.create.rule] : [])
+  const can = useCan([spec.create, spec.bulk, ...(spec.actions ?? [])].flatMap((a) => a?.rule ?? []))
   const bulk = useBulk()
   const [selected, setSelected] = useState<string[]>([])
   const [hidden, setHidden] = useState<string[]>(() => stored(spec.key) ?? spec.columns.filter((c) => c.hidden).map((c) => c.key))
