@@ -134,7 +134,7 @@ try {
     await anna.menu('project', 'routers')
     await b.look('project', 'routers')
     await anna.create()
-    await seen(b, 'a router is made', () => anna.send({ name: 'way', network: { pick: 'class-ext' } }), () => bert.has('way'))
+    await seen(b, 'a router is made', () => anna.send({ name: 'way', network: { pick: shared.ext.name } }), () => bert.has('way'))
     await seen(b, 'it is deleted', () => anna.remove('way'), () => bert.gone('way'))
   })
   await step('servers: created, renamed, stopped, deleted; the administrator sees it too', async () => {

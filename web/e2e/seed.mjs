@@ -22,21 +22,15 @@ export async function seed(admin) {
     people[role] = user.name
   }
   const flavor = await ensure(admin, 'compute', '/flavors', 'flavor', { name: 'class-tiny', vcpus: 1, ram: 256, disk: 1 })
-  const ext = await ensure(admin, 'network', '/networks', 'network', {
-    name: 'class-ext',
-    'router:external': true,
-    'provider:network_type': 'flat',
-    'provider:physical_network': 'extnet',
-  })
-  await ensure(admin, 'network', '/subnets', 'subnet', {
-    network_id: ext.id,
-    name: 'class-ext-subnet',
-    ip_version: 4,
-    cidr: '203.0.113.0/24',
-    gateway_ip: '203.0.113.1',
-    enable_dhcp: false,
-    allocation_pools: [{ start: '203.0.113.100', end: '203.0.113.200' }],
-  })
+  // The physical network can be had once: one that is there is taken.
+  const [there] = await admin.must('network', 'GET', '/networks?router:external=true')
+  const flat = { name: 'class-ext', 'router:external': true, 'provider:network_type': 'flat', 'provider:physical_network': 'extnet' }
+  const ext = there ?? (await admin.must('network', 'POST', '/networks', { network: flat }))
+  if (ext.subnets.length === 0) {
+    const pool = { start: '203.0.113.100', end: '203.0.113.200' }
+    const subnet = { network_id: ext.id, name: 'class-ext-subnet', ip_version: 4, cidr: '203.0.113.0/24', gateway_ip: '203.0.113.1', enable_dhcp: false }
+    await admin.must('network', 'POST', '/subnets', { subnet: { ...subnet, allocation_pools: [pool] } })
+  }
   await ensure(admin, 'compute', '/os-aggregates', 'aggregate', { name: 'class-fast', availability_zone: 'east' })
   await ensure(admin, 'volume', '/types', 'volume_type', { name: 'class-ssd' })
   await ensure(admin, 'identity', '/groups', 'group', { name: 'class-pupils', domain_id: 'default' })

@@ -74,8 +74,13 @@ export class Person {
     await group.waitFor()
     if ((await group.getAttribute('aria-expanded')) !== 'true') await group.click()
     const path = { project: '/', admin: '/admin/', identity: '/identity/', broker: '/broker/' }[section]
-    await this.page.locator(`nav a[href^="${path}"]`, { hasText: new RegExp(`^${this.t(`menu.${item}`)}$`) }).first().click()
+    const link = this.page.locator(`nav a[href^="${path}"]`, { hasText: new RegExp(`^${this.t(`menu.${item}`)}$`) }).first()
+    await link.click()
+    await this.there(await link.getAttribute('href'))
   }
+
+  /** Waits until the page of a path is shown in place of the one before. */
+  there = (path) => this.page.locator(`[role=main][data-path="${path}"]`).waitFor()
 
   create = () => this.page.locator('main [data-create], [role=main] [data-create]').first().click()
 

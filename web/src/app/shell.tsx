@@ -1,6 +1,6 @@
 import { DownOutlined, MoonOutlined, SunOutlined, UserOutlined } from '@ant-design/icons'
 import { useQueryClient } from '@tanstack/react-query'
-import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router'
+import { Link, Outlet, useLocation, useNavigate, useRouterState } from '@tanstack/react-router'
 import { App, Badge, Button, Dropdown, Flex, Layout, Menu, Select, Typography } from 'antd'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, forgetAll, request, type Session, useCan, useSession } from '../kit/api'
@@ -16,6 +16,7 @@ export function Shell() {
   const session = useSession().data
   const can = useCan(sections.flatMap((s) => s.rule ?? []))
   const { pathname } = useLocation()
+  const shownPath = useRouterState({ select: (s) => s.resolvedLocation?.pathname })
   const { dark } = useTheme()
   useTicks(pathname.startsWith('/broker/') && can('dashboard:broker').allowed ? 'broker' : '')
   if (!session) return null
@@ -67,6 +68,8 @@ export function Shell() {
           <Layout.Content
             id="main"
             role="main"
+            aria-busy={shownPath !== pathname}
+            data-path={shownPath}
             style={{ padding: '0 24px 24px' }}
             key={session.project?.id ?? session.domain?.id ?? 'system'}
           >

@@ -158,12 +158,14 @@ let verdicts = new Map<string, Verdict & { at: number }>()
 const wanted = new Set<string>()
 const askers = new Set<() => void>()
 const verdictKept = 60_000
-let asking: ReturnType<typeof setTimeout> | undefined
+let asking = false
 
 function want(rules: string[]) {
   const now = Date.now()
   for (const rule of rules) if ((verdicts.get(rule)?.at ?? 0) < now - verdictKept) wanted.add(rule)
-  if (wanted.size > 0) asking ??= setTimeout(askAll, 0)
+  if (wanted.size === 0 || asking) return
+  asking = true
+  setTimeout(askAll, 0)
 }
 
 async function askAll() {
@@ -181,7 +183,7 @@ async function askAll() {
     for (const rule of rules) wanted.add(rule)
     await new Promise((done) => setTimeout(done, 2000))
   } finally {
-    asking = undefined
+    asking = false
     want([])
   }
 }

@@ -34,7 +34,6 @@ const topicsOf: Record<string, string[]> = {
   'admin-floating-ips': ['floatingip'],
   ports: ['port'],
   aggregates: ['aggregate'],
-  images: ['image'],
   keypairs: ['keypair'],
   domains: ['identity'],
   projects: ['identity'],
