@@ -51,9 +51,10 @@ var brokerPages = map[string][]part{
 	"broker-users": {
 		{"users", messaging, "/users?columns=name,tags,limits", true, whole},
 		{"permissions", messaging, "/permissions", false, whole},
+		vhostNames,
 	},
 	"broker-user": {
-		{"user", messaging, "/users/{name}?columns=name,tags,limits", true, whole},
+		{"user", messaging, "/users/{name}", true, whole},
 		{"permissions", messaging, "/users/{name}/permissions", false, whole},
 		{"topic_permissions", messaging, "/users/{name}/topic-permissions", false, whole},
 		{"limits", messaging, "/user-limits/{name}", false, whole},
@@ -61,16 +62,19 @@ var brokerPages = map[string][]part{
 	},
 	"broker-vhosts": {
 		{"vhosts", messaging, "/vhosts", true, whole},
-		{"limits", messaging, "/vhost-limits", false, whole},
-		{"permissions", messaging, "/permissions", false, whole},
+		userNames,
+	},
+	"broker-vhost": {
+		{"vhost", messaging, "/vhosts/{name}?{range}", true, whole},
+		{"permissions", messaging, "/vhosts/{name}/permissions", false, whole},
+		{"limits", messaging, "/vhost-limits/{name}", false, whole},
 	},
 	"broker-policies":          {{"policies", messaging, "/policies{in}", true, whole}, vhostNames},
 	"broker-operator-policies": {{"policies", messaging, "/operator-policies{in}", true, whole}, vhostNames},
 	"broker-limits": {
 		{"vhost_limits", messaging, "/vhost-limits", true, whole},
 		{"user_limits", messaging, "/user-limits", false, whole},
-		{"users", messaging, "/users?columns=name", false, whole},
-		vhostNames,
+		userNames, vhostNames,
 	},
 	"broker-features": {
 		{"flags", messaging, "/feature-flags", true, whole},
@@ -78,7 +82,10 @@ var brokerPages = map[string][]part{
 	},
 }
 
-var vhostNames = part{"vhosts", messaging, "/vhosts?columns=name", false, whole}
+var (
+	vhostNames = part{"vhosts", messaging, "/vhosts?columns=name", false, whole}
+	userNames  = part{"users", messaging, "/users?columns=name", false, whole}
+)
 
 // brokerPaged are the query keys a list of the broker is paged by.
 var brokerPaged = []string{"page", "page_size", "name", "use_regex", "sort", "sort_reverse"}

@@ -77,7 +77,15 @@ export const sections: Section[] = [
     rule: 'dashboard:broker',
     items: [
       { to: '/broker/overview', key: 'overview' },
+      { to: '/broker/connections', key: 'connections' },
+      { to: '/broker/channels', key: 'channels' },
+      { to: '/broker/exchanges', key: 'exchanges' },
       { to: '/broker/queues', key: 'queues' },
+      { to: '/broker/users', key: 'users' },
+      { to: '/broker/vhosts', key: 'vhosts' },
+      { to: '/broker/policies', key: 'policies' },
+      { to: '/broker/limits', key: 'limits' },
+      { to: '/broker/features', key: 'featureFlags' },
     ],
   },
 ]

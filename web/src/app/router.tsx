@@ -49,10 +49,23 @@ const pages = {
   '/identity/groups': lazyRouteComponent(() => import('../pages/identity/lists'), 'Groups'),
   '/identity/roles': lazyRouteComponent(() => import('../pages/identity/lists'), 'Roles'),
   '/broker/overview': lazyRouteComponent(() => import('../pages/broker/overview'), 'Overview'),
+  '/broker/connections': lazyRouteComponent(() => import('../pages/broker/connections'), 'Connections'),
+  '/broker/connections/detail': lazyRouteComponent(() => import('../pages/broker/connections'), 'Connection'),
+  '/broker/channels': lazyRouteComponent(() => import('../pages/broker/connections'), 'Channels'),
+  '/broker/channels/detail': lazyRouteComponent(() => import('../pages/broker/connections'), 'Channel'),
+  '/broker/exchanges': lazyRouteComponent(() => import('../pages/broker/exchanges'), 'Exchanges'),
+  '/broker/exchanges/detail': lazyRouteComponent(() => import('../pages/broker/exchanges'), 'Exchange'),
   '/broker/queues': lazyRouteComponent(() => import('../pages/broker/queues'), 'Queues'),
   '/broker/queues/detail': lazyRouteComponent(() => import('../pages/broker/queues'), 'Queue'),
   '/identity/assignments': lazyRouteComponent(() => import('../pages/identity/assignments'), 'Assignments'),
   '/identity/idps': lazyRouteComponent(() => import('../pages/identity/idps'), 'IdentityProviders'),
+  '/broker/users': lazyRouteComponent(() => import('../pages/broker/users'), 'Users'),
+  '/broker/users/detail': lazyRouteComponent(() => import('../pages/broker/users'), 'User'),
+  '/broker/vhosts': lazyRouteComponent(() => import('../pages/broker/vhosts'), 'VHosts'),
+  '/broker/vhosts/detail': lazyRouteComponent(() => import('../pages/broker/vhosts'), 'VHost'),
+  '/broker/policies': lazyRouteComponent(() => import('../pages/broker/policies'), 'Policies'),
+  '/broker/limits': lazyRouteComponent(() => import('../pages/broker/limits'), 'Limits'),
+  '/broker/features': lazyRouteComponent(() => import('../pages/broker/features'), 'Features'),
 }
 
 /** What a page is asked for by its address: what is searched, and the broker's things by their names. */
