@@ -33,6 +33,7 @@ export const sections: Section[] = [
       { to: '/floating-ips', key: 'floatingIps', service: 'network' },
       { to: '/security-groups', key: 'securityGroups', service: 'network' },
       { to: '/usage', key: 'usage', service: 'compute' },
+      { to: '/traces', key: 'traces' },
       { to: '/api-access', key: 'apiAccess' },
       { to: '/app-credentials', key: 'appCredentials' },
     ],

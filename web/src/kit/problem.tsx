@@ -2,6 +2,7 @@
 import { Alert, Button, Typography } from 'antd'
 import { useTranslation } from 'react-i18next'
 import type { ApiError, PageData } from './api'
+import { RequestId } from './requestid'
 
 /** Why a page has nothing to show. */
 export function Problem({ error, retry }: { error: ApiError; retry?: () => void }) {
@@ -21,9 +22,10 @@ export function Problem({ error, retry }: { error: ApiError; retry?: () => void 
               : t('errors.failed')
       }
       description={
-        <Typography.Text copyable={{ text: `${error.code} ${error.message} ${error.requestId ?? ''}` }}>
-          {error.message} {error.requestId}
-        </Typography.Text>
+        <>
+          <Typography.Text copyable={{ text: `${error.code} ${error.message} ${error.requestId ?? ''}` }}>{error.message}</Typography.Text>{' '}
+          {error.requestId ? <RequestId id={error.requestId} /> : null}
+        </>
       }
       action={retry ? <Button onClick={retry}>{t('common.retry')}</Button> : undefined}
     />

@@ -7,6 +7,7 @@ import { useTranslation } from 'react-i18next'
 import { type Answer, ApiError, type Call, exchange } from './api'
 import { time } from './format'
 import { type Place, placeOf } from './links'
+import { RequestId } from './requestid'
 
 export interface Task {
   id: number
@@ -112,9 +113,7 @@ function Entry({ task, leave }: { task: Task; leave: () => void }) {
           {task.requestId ? (
             <>
               {' · '}
-              <Typography.Text copyable type="secondary" className="id">
-                {task.requestId}
-              </Typography.Text>
+              <RequestId id={task.requestId} leave={leave} />
             </>
           ) : null}
         </Typography.Text>

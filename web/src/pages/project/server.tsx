@@ -6,8 +6,10 @@ import type { Action } from '../../kit/actions'
 import { type PageData, type Row, useCall } from '../../kit/api'
 import { DetailPage, type DetailSpec, Id } from '../../kit/detail'
 import { addresses, time } from '../../kit/format'
+import { RequestId } from '../../kit/requestid'
 import { Status } from '../../kit/status'
 import type { SubTableSpec } from '../../kit/subtable'
+import { ServerRequests } from '../trace/server'
 import { imageName, serverActions } from './servers'
 
 /** Why the server is in error: the fault says what each filter refused. */
@@ -121,7 +123,7 @@ function ActionLog({ data }: { data: PageData }) {
           <Flex vertical>
             <Typography.Text strong>{a.action}</Typography.Text>
             <Typography.Text type="secondary">
-              {time(a.start_time)} · <Id value={a.request_id} />
+              {time(a.start_time)} · <RequestId id={a.request_id} />
             </Typography.Text>
             {a.message ? <Typography.Text type="danger">{a.message}</Typography.Text> : null}
           </Flex>
@@ -161,6 +163,7 @@ const spec: DetailSpec = {
     { key: 'volumes', table: volumes },
     { key: 'interfaces', table: interfaces },
     { key: 'actions', render: (_, data) => <ActionLog data={data} /> },
+    { key: 'requests', render: (row) => <ServerRequests id={row.id} /> },
   ],
 }
 
