@@ -66,7 +66,7 @@ func (c *cloud) buildIdentity(ctx context.Context) (service.Service, error) {
 		return nil, err
 	}
 	deps := identity.Deps{
-		Store: st, Keys: keys, CredentialKeys: credentialKeys, Security: c.set.security, OpenDirectory: ldap.Open, Clock: clock.System, Log: c.module("identity"),
+		Store: st, Keys: keys, CredentialKeys: credentialKeys, Security: c.set.security, OpenDirectory: ldap.Open, Bus: c.bus, Clock: clock.System, Log: c.module("identity"),
 	}
 	closers := []func() error{st.Close}
 	if c.hashesApart {
@@ -95,7 +95,7 @@ func (c *cloud) buildIdentity(ctx context.Context) (service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return closing(api, closers...), nil
+	return closing(together(api, svc), closers...), nil
 }
 
 type keysCommand struct {

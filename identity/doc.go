@@ -7,6 +7,7 @@
 //	tokens.go       signing in, and what a token means
 //	passwords.go    hashing, bounded
 //	bootstrap.go    what a new cloud starts with
+//	notify.go       what the bus is told of changes
 //	fernet/         the sealed form of tokens, and their keys
 //	store/ api/     the doors
 package identity

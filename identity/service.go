@@ -5,8 +5,11 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"nubo/identity/fernet"
 	"nubo/internal/clock"
+	"nubo/internal/rpc"
 )
 
 // Config is section [identity] of the configuration.
@@ -35,8 +38,10 @@ type Deps struct {
 	OpenDirectory OpenDirectory
 	// Bcrypt hashes passwords; nil to hash them in this process.
 	Bcrypt Bcrypt
-	Clock  clock.Clock
-	Log    *slog.Logger
+	// Bus takes the notifications; nil for none.
+	Bus   *rpc.Bus
+	Clock clock.Clock
+	Log   *slog.Logger
 }
 
 // Identity is the service.
@@ -46,6 +51,7 @@ type Identity struct {
 	keys          *fernet.Repository
 	credKeys      *fernet.Repository
 	openDirectory OpenDirectory
+	bus           *rpc.Bus
 	clock         clock.Clock
 	log           *slog.Logger
 	rules         rules
@@ -60,10 +66,26 @@ func New(cfg Config, d Deps) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
+	st := d.Store
+	if d.Bus != nil {
+		st = notifying{st}
+	}
 	return &Identity{
-		cfg: cfg, store: d.Store, keys: d.Keys, credKeys: d.CredentialKeys, openDirectory: d.OpenDirectory, clock: d.Clock, log: d.Log,
+		cfg: cfg, store: st, keys: d.Keys, credKeys: d.CredentialKeys, openDirectory: d.OpenDirectory, bus: d.Bus, clock: d.Clock, log: d.Log,
 		rules: r, hasher: newHasher(cfg, d.Bcrypt, d.Log), tokens: newTokenCache(),
 	}, nil
+}
+
+// Run publishes notifications and removes what is not needed any more, until
+// ctx ends.
+func (s *Identity) Run(ctx context.Context, ready func()) error {
+	g, ctx := errgroup.WithContext(ctx)
+	if s.bus != nil {
+		g.Go(func() error { return s.relay(ctx) })
+	}
+	g.Go(func() error { return s.purge(ctx) })
+	ready()
+	return g.Wait()
 }
 
 // Store gives the tables for reading; changes go through the service.

@@ -51,6 +51,10 @@ type Store interface {
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
 	// Epoch changes with every write, also of other processes.
 	Epoch(ctx context.Context) (int64, error)
+	// Send puts messages into the outbox, in the transaction of ctx; Relay
+	// hands them to send until ctx ends.
+	Send(ctx context.Context, msgs ...db.Message) error
+	Relay(ctx context.Context, send func(context.Context, []db.Message) (int, error)) error
 
 	Projects() Table[Project]
 	Users() Table[User]
@@ -139,7 +143,8 @@ type Store interface {
 
 	Revoke(ctx context.Context, auditID string, expires time.Time) error
 	Revoked(ctx context.Context) ([]string, error)
-	PurgeRevoked(ctx context.Context, now time.Time) error
+	// PurgeRevoked forgets tokens that expired before a time.
+	PurgeRevoked(ctx context.Context, before time.Time) error
 }
 
 // Table keeps one kind of resource.

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 	"nubo/internal/clock"
 	"nubo/internal/db/dbtest"
 	"nubo/internal/policy"
+	"nubo/internal/rpc"
 	"nubo/internal/testx"
 )
 
@@ -42,7 +44,8 @@ func newCloud(t testing.TB, url string, changes ...change) *cloud {
 	testx.NoErr(t, err)
 	credentialKeys, err := fernet.OpenRepository(t.TempDir(), 3)
 	testx.NoErr(t, err)
-	d := identity.Deps{Store: st, Keys: keys, CredentialKeys: credentialKeys, Clock: clock.System, Log: slog.New(slog.DiscardHandler)}
+	d := identity.Deps{Store: st, Keys: keys, CredentialKeys: credentialKeys, Bus: rpc.Open(rpc.Config{}), Clock: clock.System, Log: slog.New(slog.DiscardHandler)}
+	t.Cleanup(func() { d.Bus.Close(context.Background()) })
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
 	var opts []api.Option
 	for _, change := range changes {

@@ -23,7 +23,7 @@ type Store struct{ db *db.DB }
 
 // Open opens the database and migrates it.
 func Open(ctx context.Context, url string) (*Store, error) {
-	d, err := db.Open(ctx, url, migrations)
+	d, err := db.Open(ctx, url, migrations, db.WithOutbox())
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +51,16 @@ func (s *Store) Epoch(ctx context.Context) (int64, error) {
 	return n, err
 }
 
+// Send implements identity.Store.
+func (s *Store) Send(ctx context.Context, msgs ...db.Message) error {
+	return s.db.Outbox().Add(ctx, msgs...)
+}
+
+// Relay implements identity.Store.
+func (s *Store) Relay(ctx context.Context, send func(context.Context, []db.Message) (int, error)) error {
+	return s.db.Outbox().Run(ctx, send)
+}
+
 // Revoke implements identity.Store.
 func (s *Store) Revoke(ctx context.Context, auditID string, expires time.Time) error {
 	return each(run(ctx, s.db.Query(ctx), "INSERT INTO revocations (audit_id, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING", auditID, expires))
@@ -64,8 +74,8 @@ func (s *Store) Revoked(ctx context.Context) ([]string, error) {
 }
 
 // PurgeRevoked implements identity.Store.
-func (s *Store) PurgeRevoked(ctx context.Context, now time.Time) error {
-	return each(run(ctx, s.db.Query(ctx), "DELETE FROM revocations WHERE expires_at < ?", now))
+func (s *Store) PurgeRevoked(ctx context.Context, before time.Time) error {
+	return each(run(ctx, s.db.Query(ctx), "DELETE FROM revocations WHERE expires_at < ?", before))
 }
 
 // table keeps one kind of resource.
