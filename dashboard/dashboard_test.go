@@ -132,6 +132,8 @@ func TestEventOf(t *testing.T) {
 			event{Topic: "port", ID: "p1", ProjectID: "p", Status: "ACTIVE", ServerID: "s1"}, true},
 		{"network.delete.end", `{"network": {"id": "n1", "project_id": "p"}}`, event{Topic: "network", ID: "n1", ProjectID: "p", Gone: true}, true},
 		{"router.interface.create", `{"router_interface": {"id": "r1", "tenant_id": "p"}}`, event{Topic: "router", ID: "r1", ProjectID: "p"}, true},
+		{"identity.user.deleted", `{"resource_info": "u1"}`, event{Topic: "identity", ID: "u1", Gone: true}, true},
+		{"identity.role_assignment.created", `{"role": "r1", "user": "u1", "project": "p"}`, event{Topic: "identity"}, true},
 		{"volume.create.end", `{"volume_id": "v1", "tenant_id": "p", "status": "available"}`, event{Topic: "volume", ID: "v1", ProjectID: "p", Status: "available"}, true},
 		{"image.activate", `{"id": "i1", "name": "disk", "owner": "p", "status": "active", "visibility": "shared", "members": ["q"]}`,
 			event{Topic: "image", ID: "i1", Name: "disk", ProjectID: "p", Status: "active", members: []string{"q"}}, true},
