@@ -30,8 +30,9 @@ lint: ## vet, format and golangci-lint, pinned
 generate: ## make generated code anew
 	$(GO) generate ./...
 
-conformance-api: ## run gophercloud's acceptance tests against a simulated cloud
+conformance-api: ## gophercloud's and the openstack client's tests against a simulated cloud
 	test/conformance/gophercloud.sh
+	test/conformance/openstackclient.sh
 
 conformance: ## real AMQP clients' own test suites against the broker, as root
 	tools/test conformance

@@ -328,7 +328,7 @@ func skipTable(t testing.TB) string {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("\n## Tests of gophercloud that are skipped\n\n| component | test | reason |\n| --- | --- | --- |\n")
+	b.WriteString("\n## Tests of clients that are skipped\n\n| component | test | reason |\n| --- | --- | --- |\n")
 	for _, r := range rows[1:] {
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(r, " | "))
 	}
