@@ -1,19 +1,24 @@
 package dashboard
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
+	"github.com/go-chi/chi/v5"
 	"go.uber.org/goleak"
 
+	"nubo/internal/auth"
 	"nubo/internal/clock"
+	"nubo/internal/policy"
 	"nubo/internal/rpc"
 	"nubo/internal/testx"
 	"nubo/internal/trace"
@@ -191,5 +196,92 @@ func TestFill(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[string]bool{"8e6591e8-0003-4384-a749-e2b499493066": true, "default": true, "..": false, "a/b": false, "a?b": false, "": false, strings.Repeat("a", 65): false} {
 		testx.Equal(t, anID.MatchString(id), want)
+	}
+}
+
+// TestForeignSites holds that no route listens to another site's page,
+// whichever way that is told by.
+func TestForeignSites(t *testing.T) {
+	t.Parallel()
+	h := newService(t, nil).Handler()
+	routes, ok := h.(chi.Routes)
+	testx.Equal(t, ok, true)
+	forgeries := map[string]func(*http.Request){
+		"origin":       func(r *http.Request) { r.Header.Set("Origin", "http://evil.example") },
+		"another port": func(r *http.Request) { r.Header.Set("Origin", "http://example.com:81") },
+		"no origin":    func(r *http.Request) { r.Header.Set("Origin", "null") },
+		"cross-site":   func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+		"same-site":    func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") },
+	}
+	asked := 0
+	testx.NoErr(t, chi.Walk(routes, func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		path, ours := strings.CutPrefix(route, "/dashboard/")
+		if !ours || method == http.MethodConnect { // which names a host
+			return nil
+		}
+		do := func(change func(*http.Request)) int {
+			r := httptest.NewRequest(method, "http://example.com/dashboard/"+strings.NewReplacer("{", "", "}", "", "*", "x").Replace(path), nil)
+			r.Header.Set(marker, "1")
+			change(r)
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			return w.Code
+		}
+		for name, change := range forgeries {
+			if code := do(change); code != http.StatusForbidden {
+				t.Errorf("%s %s, %s: %d", method, route, name, code)
+			}
+		}
+		if method != http.MethodGet && method != http.MethodHead {
+			if code := do(func(r *http.Request) { r.Header.Del(marker) }); code != http.StatusForbidden {
+				t.Errorf("%s %s without the header %s: %d", method, route, marker, code)
+			}
+		}
+		if code := do(func(r *http.Request) { r.Header.Set("Origin", "http://example.com") }); code == http.StatusForbidden {
+			t.Errorf("%s %s refuses its own page", method, route)
+		}
+		asked++
+		return nil
+	}))
+	if asked < 8 {
+		t.Errorf("%d routes are there", asked)
+	}
+}
+
+// only allows its own rules.
+type only []string
+
+func (o only) Known(string) bool { return true }
+
+func (o only) Explain(_ *auth.Context, rule string, _ policy.Target) policy.Explanation {
+	return policy.Explanation{Allowed: slices.Contains(o, rule)}
+}
+
+// TestForbiddenPages holds that the address of a page somebody may not see
+// answers 403, and that nobody's is the page to sign in at.
+func TestForbiddenPages(t *testing.T) {
+	t.Parallel()
+	s := newService(t, fstest.MapFS{"index.html": {Data: []byte("front")}})
+	s.policies = func() []Explainer { return []Explainer{only{"identity:list_projects"}} }
+	until := time.Now().Add(time.Hour)
+	s.callers.by[sha256.Sum256([]byte("t"))] = knownCaller{&auth.Context{}, until}
+	value, err := s.sealer.seal(session{Token: "t", Expires: until})
+	testx.NoErr(t, err)
+	get := func(path, cookie string) int {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		if cookie != "" {
+			r.AddCookie(&http.Cookie{Name: sessionCookie, Value: cookie})
+		}
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, r)
+		testx.Equal(t, w.Body.String(), "front")
+		return w.Code
+	}
+	for path, want := range map[string]int{
+		"/admin/overview": 403, "/admin": 403, "/broker/queues": 403, "/x/../admin/servers": 403, "/identity/users": 200, "/servers": 200, "/": 200, "/administrator": 200,
+	} {
+		testx.Equal(t, []any{path, get(path, value)}, []any{path, want})
+		testx.Equal(t, []any{path, get(path, "")}, []any{path, http.StatusOK})
+		testx.Equal(t, []any{path, get(path, "forged")}, []any{path, http.StatusOK})
 	}
 }

@@ -39,8 +39,33 @@ func (s *Service) files(w http.ResponseWriter, r *http.Request) {
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-cache")
+		if s.forbidden(r, name) {
+			w.WriteHeader(http.StatusForbidden) // as the page will say
+		}
 		_, _ = w.Write(page)
 	}
+}
+
+// sections are the front end's pages that not everybody sees, by the rules
+// its menu goes by (../web/src/app/menu.ts).
+var sections = map[string]string{
+	"admin": "os_compute_api:os-hypervisors:list", "identity": "identity:list_projects", "broker": "dashboard:broker",
+}
+
+// forbidden reports whether who is signed in may not see a page. Without a
+// session it is the page to sign in at.
+func (s *Service) forbidden(r *http.Request, name string) bool {
+	section, _, _ := strings.Cut(name, "/")
+	rule, known := sections[section]
+	if !known {
+		return false
+	}
+	v, err := s.sessionOf(r)
+	if err != nil {
+		return false
+	}
+	c, err := s.caller(r.Context(), v)
+	return err == nil && !s.verdict(c, rule).Allowed
 }
 
 func isFile(fsys fs.FS, name string) bool {

@@ -23,5 +23,6 @@ for language in en zh-CN; do
   browse "$language: the topology" topology.mjs "$language" secret
 done
 browse "two people see each other's doings" live.mjs en secret
+browse "every page: axe-core" pages.mjs secret
 step "nubo down" "$nubo" down --data-dir "$dir"
 summary

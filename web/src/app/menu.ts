@@ -11,8 +11,9 @@ export interface Item {
 export interface Section {
   key: string
   items: Item[]
-  /** The rule somebody must be allowed to see the section. */
+  /** The rule somebody must be allowed to see the section, and what its pages' addresses begin with: ../../../dashboard/ui.go has them too. */
   rule?: string
+  base?: string
 }
 
 export const sections: Section[] = [
@@ -41,6 +42,7 @@ export const sections: Section[] = [
   {
     key: 'admin',
     rule: 'os_compute_api:os-hypervisors:list',
+    base: '/admin/',
     items: [
       { to: '/admin/overview', key: 'overview' },
       { to: '/admin/servers', key: 'servers', service: 'compute' },
@@ -63,6 +65,7 @@ export const sections: Section[] = [
   {
     key: 'identity',
     rule: 'identity:list_projects',
+    base: '/identity/',
     items: [
       { to: '/identity/domains', key: 'domains' },
       { to: '/identity/projects', key: 'projects' },
@@ -76,6 +79,7 @@ export const sections: Section[] = [
   {
     key: 'broker',
     rule: 'dashboard:broker',
+    base: '/broker/',
     items: [
       { to: '/broker/overview', key: 'overview' },
       { to: '/broker/connections', key: 'connections' },

@@ -8,7 +8,7 @@ import { useEvents } from '../kit/events'
 import { componentTexts } from '../kit/i18n'
 import { Problem } from '../kit/problem'
 import { router } from './router'
-import { useTheme } from './theme'
+import { colours, useTheme } from './theme'
 
 const client = new QueryClient({
   defaultOptions: {
@@ -37,11 +37,12 @@ function Themed() {
   const { dark, compact } = useTheme()
   const algorithm = [dark ? theme.darkAlgorithm : theme.defaultAlgorithm]
   if (compact) algorithm.push(theme.compactAlgorithm)
+  const { token, components } = colours(dark)
   return (
     <ConfigProvider
       button={{ autoInsertSpace: false }}
       locale={componentTexts()}
-      theme={{ algorithm, cssVar: {}, token: { colorPrimary: '#1668dc', motion: !still.matches } }}
+      theme={{ algorithm, cssVar: {}, token: { ...token, motion: !still.matches }, components }}
     >
       <App>
         <Gate />

@@ -1,11 +1,13 @@
 import { DownOutlined, MoonOutlined, SunOutlined, UserOutlined } from '@ant-design/icons'
 import { useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useLocation, useNavigate, useRouterState } from '@tanstack/react-router'
-import { App, Badge, Button, Dropdown, Flex, Layout, Menu, Select, Typography } from 'antd'
+import { App, Badge, Button, Dropdown, Flex, Layout, Menu, Select, Skeleton, Typography } from 'antd'
+import { useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type ApiError, forgetAll, request, type Session, useCan, useSession } from '../kit/api'
+import { ApiError, forgetAll, request, type Session, useCan, useSession } from '../kit/api'
 import { useLive, useTicks } from '../kit/events'
 import { type Language, languages, setLanguage } from '../kit/i18n'
+import { Problem } from '../kit/problem'
 import { TaskLog } from '../kit/tasks'
 import { sections } from './menu'
 import { Palette } from './palette'
@@ -19,6 +21,11 @@ export function Shell() {
   const shownPath = useRouterState({ select: (s) => s.resolvedLocation?.pathname })
   const { dark } = useTheme()
   useTicks(pathname.startsWith('/broker/') && can('dashboard:broker').allowed ? 'broker' : '')
+  const item = sections.flatMap((s) => s.items).find((i) => pathname === i.to || pathname.startsWith(`${i.to}/`))
+  const title = item ? `${t(`menu.${item.key}`)} · nubo` : 'nubo'
+  useEffect(() => {
+    document.title = title
+  }, [title])
   if (!session) return null
   const shown = sections.filter((s) => can(s.rule).allowed)
   const items = shown.map((s) => ({
@@ -28,7 +35,6 @@ export function Shell() {
       .filter((i) => !i.service || session.services.includes(i.service))
       .map((i) => ({ key: i.to, label: <Link to={i.to}>{t(`menu.${i.key}`)}</Link> })),
   }))
-  const here = items.flatMap((s) => s.children).find((i) => pathname === i.key || pathname.startsWith(`${i.key}/`))
   return (
     <>
       <a className="skip" href="#main">
@@ -47,7 +53,7 @@ export function Shell() {
               mode="inline"
               theme={dark ? 'dark' : 'light'}
               items={items}
-              selectedKeys={here ? [here.key] : []}
+              selectedKeys={item ? [item.to] : []}
               defaultOpenKeys={sections.filter((s) => s.items.some((i) => pathname.startsWith(i.to))).map((s) => s.key)}
             />
           </nav>
@@ -73,12 +79,21 @@ export function Shell() {
             style={{ padding: '0 24px 24px' }}
             key={session.project?.id ?? session.domain?.id ?? 'system'}
           >
-            <Outlet />
+            <Allowed />
           </Layout.Content>
         </Layout>
       </Layout>
     </>
   )
+}
+
+/** The page, if it is of a section one may see. */
+function Allowed() {
+  const { pathname } = useLocation()
+  const rule = sections.find((s) => s.base && pathname.startsWith(s.base))?.rule
+  const may = useCan(rule ? [rule] : [])(rule)
+  if (may.allowed) return <Outlet />
+  return may.reason === undefined ? <Skeleton active /> : <Problem error={new ApiError(403, may.reason)} />
 }
 
 function Live() {

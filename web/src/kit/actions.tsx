@@ -6,6 +6,7 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, type Call, type Row, useCan } from './api'
 import { FormDrawer, type FormSpec } from './form'
+import { reason } from './reason'
 import { run } from './tasks'
 
 export interface Action {
@@ -70,10 +71,8 @@ export function Actions({ actions, row, data, buttons, after }: Props) {
     } else void perform(a)
   }
   const why = (a: Action): string | undefined => {
-    const verdict = can(a.rule)
-    if (!verdict.allowed) return verdict.reason ? t('why.policy', { reason: verdict.reason }) : t('why.asking')
-    const reason = a.disabled?.(row)
-    return reason ? t(`why.${reason}`) : undefined
+    const state = a.disabled?.(row)
+    return reason(can(a.rule), t) ?? (state ? t(`why.${state}`) : undefined)
   }
   const drawer = form ? <FormDrawer spec={form} data={data} row={row} onClose={() => setForm(undefined)} /> : null
   if (buttons) {

@@ -2,6 +2,7 @@
 // components in the session's name. The token never comes here.
 import { keepPreviousData, type QueryClient, useQuery } from '@tanstack/react-query'
 import { useEffect, useSyncExternalStore } from 'react'
+import type { Verdict } from './reason'
 
 export class ApiError extends Error {
   constructor(
@@ -144,12 +145,6 @@ export function usePage(page: string, params: Record<string, string> = {}, enabl
 /** A list a page of its own is not worth. */
 export function useCall<T = Row>(call: Call, enabled = true) {
   return useQuery({ queryKey: ['call', call.service, call.path, call.body], queryFn: () => send<T>(call), enabled })
-}
-
-interface Verdict {
-  allowed: boolean
-  /** Missing while the answer is awaited. */
-  reason?: string
 }
 
 // What the policies have said so far. All rules that are wanted at the same

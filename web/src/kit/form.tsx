@@ -3,6 +3,7 @@ import { Alert, Button, Drawer, Flex, Form, Input, InputNumber, Select, Switch, 
 import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, type Call, type PageData, type Row, useCan } from './api'
+import { reason } from './reason'
 import { ShowApi } from './showapi'
 import { run } from './tasks'
 
@@ -195,7 +196,7 @@ export function FormButton({ form, rule, data, row, label, after }: FormButtonPr
   }
   return (
     <>
-      <Tooltip title={may.allowed ? undefined : may.reason}>
+      <Tooltip title={reason(may, t)}>
         <Button type="primary" data-create disabled={!may.allowed} onClick={() => setOpen(true)}>
           {label ?? t(`actions.${form.title}`)}
         </Button>

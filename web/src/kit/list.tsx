@@ -9,6 +9,7 @@ import { type ApiError, type Call, type PageData, type Row, useCan, usePage } fr
 import { type Column, filter } from './filter'
 import { FormButton, type FormSpec } from './form'
 import { Missing, Problem } from './problem'
+import { reason } from './reason'
 import { ShowApi } from './showapi'
 
 export type { Column }
@@ -100,7 +101,7 @@ export function ListPage({ spec }: { spec: ListSpec }) {
             </Button>
           ) : null}
           {spec.create?.to ? (
-            <Tooltip title={mayCreate.allowed ? undefined : mayCreate.reason}>
+            <Tooltip title={reason(mayCreate, t)}>
               <Button type="primary" data-create disabled={!mayCreate.allowed} onClick={() => navigate({ to: spec.create?.to })}>
                 {t(`pages.${spec.key}.create`)}
               </Button>

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { sections } from '../app/menu'
 import type { PageData } from '../kit/api'
 import { filter } from '../kit/filter'
 import { placeOf } from '../kit/links'
@@ -86,5 +88,13 @@ describe('a place', () => {
     expect(placeOf(call('DELETE', 'compute', '/servers/s1'))).toBeUndefined()
     expect(placeOf(call('POST', 'compute', '/servers'), undefined)).toBeUndefined()
     expect(placeOf(call('POST', 'identity', '/projects-of-old'), { x: { id: 'a' } })).toBeUndefined()
+  })
+})
+
+describe('the menu', () => {
+  it('has the rules by which the server refuses a section', () => {
+    const server = readFileSync(new URL('../../../dashboard/ui.go', import.meta.url), 'utf8')
+    const theirs = [...server.matchAll(/"(\w+)": "(\w+:[\w:-]+)"/g)].map(([, name, rule]) => [`/${name}/`, rule])
+    expect(sections.filter((s) => s.rule).map((s) => [s.base, s.rule])).toEqual(theirs)
   })
 })

@@ -165,8 +165,8 @@ export function BoxFace({ data: { box } }: NodeProps<BoxNode>) {
         data-box={box.kind}
         data-name={name}
         aria-expanded={shown.open === box.id}
-        aria-label={t('topology.label', { kind: t(`topology.kinds.${box.kind}`), name })}
       >
+        <span className="unseen">{t(`topology.kinds.${box.kind}`)} </span>
         <Face box={box} data={shown.data} />
       </button>
     </Popover>

@@ -1,0 +1,131 @@
+// Every page the router knows, with one of everything to show: axe-core finds
+// nothing serious in it, in either theme. With a FOLDER it also takes a picture
+// of each page in both languages and themes, of the pages with nothing to
+// show, and of a phone's width, for a person to look at.
+//
+//   usage: node pages.mjs BASE PASSWORD [FOLDER]
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { furnish, seed, password as theirs, until } from './seed.mjs'
+import { launch, Person, Report } from './ui.mjs'
+
+const [base, password, folder] = process.argv.slice(2)
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const router = readFileSync(new URL('../src/app/router.tsx', import.meta.url), 'utf8')
+const routes = [...router.matchAll(/^ {2}'(\/[^']+)': lazyRouteComponent/gm)].map((m) => m[1])
+if (routes.length < 30) throw new Error(`the router has ${routes.length} pages`)
+
+const ofAdmin = (route) => /^\/(admin|identity|broker)\//.test(route)
+/** A page about one thing: its address is found in the list of such things. */
+const aboutOne = (route) => route.includes('$') || route.endsWith('/detail')
+
+const report = new Report()
+const browser = await launch()
+
+async function go(person, path) {
+  // The router hears of it as of a link that was followed: nothing is loaded anew.
+  await person.page.evaluate((to) => window.history.pushState({}, '', to), path)
+  await person.there(path.replace(/\?.*/, ''))
+  await person.page.locator('[role=main] .ant-skeleton, [role=main] .ant-spin-spinning').first().waitFor({ state: 'detached' })
+}
+
+/** The address of one thing of a route, by the first link its list has to one. */
+async function example(person, route) {
+  const parent = route.replace(/\/[^/]+$/, '')
+  await go(person, parent)
+  const pattern = new RegExp(`^${route.replace(/\$\w+/g, '[^/?]+')}(\\?|$)`)
+  let found
+  await until(`a link to ${route}`, async () => {
+    const links = await person.page.locator(`[role=main] a[href^="${parent}/"]`).evaluateAll((all) => all.map((a) => a.getAttribute('href')))
+    found = links.find((href) => pattern.test(href) && !routes.includes(href))
+    return found
+  })
+  return found
+}
+
+async function check(person) {
+  await person.page.evaluate(axe)
+  const found = await person.page.evaluate(async () => {
+    const { violations } = await window.axe.run(document, { resultTypes: ['violations'] })
+    return violations
+      .filter((v) => v.impact === 'serious' || v.impact === 'critical')
+      .flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target.join(' ')}: ${n.any[0]?.message ?? v.help}\n  ${n.html.slice(0, 200)}`))
+  })
+  if (found.length) throw new Error(found.join('\n'))
+}
+
+const name = (route) => route.slice(1).replaceAll('/', '-').replaceAll('$', '')
+
+async function visit(person, route, shot) {
+  await go(person, aboutOne(route) ? await example(person, route) : route)
+  if (shot) await person.page.screenshot({ path: `${folder}/${name(route)}.${shot}.png`, fullPage: true })
+}
+
+async function somebody(user, pw, language, theme, viewport) {
+  const person = await Person.open(browser, base, language, theme, viewport)
+  await person.signIn(user, pw)
+  return person
+}
+
+/** All pages as somebody of this language and theme sees them. */
+async function look(language, theme, people) {
+  const shot = folder && `${language}.${theme}`
+  const bad = []
+  const member = await somebody(people.member, theirs, language, theme)
+  const admin = await somebody('admin', password, language, theme)
+  for (const route of routes) {
+    const person = ofAdmin(route) ? admin : member
+    try {
+      await visit(person, route, shot)
+      await check(person)
+    } catch (e) {
+      bad.push(`${route}: ${e.message}`)
+    }
+  }
+  bad.push(...member.errors, ...admin.errors)
+  await member.context.close()
+  await admin.context.close()
+  if (bad.length) throw new Error(bad.join('\n'))
+}
+
+try {
+  const admin = await somebody('admin', password, 'en', 'light')
+  const shared = await seed(admin)
+  const member = await somebody(shared.people.member, theirs, 'en', 'light')
+  await furnish(member, shared)
+  await member.context.close()
+  const looks = [
+    ['en', 'light'],
+    ['zh-CN', 'dark'],
+  ]
+  if (folder) {
+    mkdirSync(folder, { recursive: true })
+    looks.push(['en', 'dark'], ['zh-CN', 'light'])
+  }
+  for (const [language, theme] of looks) {
+    await report.step(`${routes.length} pages, ${language}, ${theme}: axe-core finds nothing serious`, () => look(language, theme, shared.people)).catch(() => undefined)
+  }
+  await report.step('the sign-in page: axe-core finds nothing serious', async () => {
+    for (const [language, theme] of looks) {
+      const nobody = await Person.open(browser, base, language, theme)
+      await nobody.page.locator('#user').waitFor()
+      await check(nobody)
+      if (folder) await nobody.page.screenshot({ path: `${folder}/login.${language}.${theme}.png` })
+      await nobody.context.close()
+    }
+  })
+  if (folder) {
+    await report.step('pictures of pages with nothing to show', async () => {
+      for (const language of ['en', 'zh-CN']) {
+        const person = await somebody('admin', password, language, 'light')
+        for (const route of routes.filter((r) => !ofAdmin(r) && !aboutOne(r))) await visit(person, route, `${language}.empty`)
+        await person.context.close()
+      }
+    })
+  }
+} catch (e) {
+  if (report.failed === 0) report.broken(e)
+} finally {
+  await browser.close()
+  report.end()
+}
