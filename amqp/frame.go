@@ -49,11 +49,15 @@ func ParseFrame(b []byte, max uint32) (f Frame, n, need int, err *Error) {
 		return f, 0, total, nil
 	}
 	if b[total-1] != frameEnd {
-		return f, 0, 0, Errorf(FrameError, "type %d, first 16 octets = %s: {invalid_frame_end_marker,%d}",
-			f.Type, octets(b[frameHeaderSize:total-1]), b[total-1])
+		return f, 0, 0, BadFrameEnd(f.Type, b[frameHeaderSize:total-1], b[total-1])
 	}
 	f.Payload = b[frameHeaderSize : total-1 : total-1]
 	return f, total, 0, nil
+}
+
+// BadFrameEnd is the error for a frame that ends with another octet than FrameEnd.
+func BadFrameEnd(typ uint8, payload []byte, end byte) *Error {
+	return Errorf(FrameError, "type %d, first 16 octets = %s: {invalid_frame_end_marker,%d}", typ, octets(payload), end)
 }
 
 // octets renders the first 16 bytes of a payload as Erlang prints a binary.

@@ -77,6 +77,11 @@ func (ch *channel) frame(f amqp.Frame) *amqp.Error {
 	default:
 		return amqp.Errorf(amqp.FrameError, "unknown frame type %d", f.Type)
 	}
+	return ch.judge(err)
+}
+
+// judge closes the channel if an error only concerns it, and returns others.
+func (ch *channel) judge(err *amqp.Error) *amqp.Error {
 	if err == nil || err.Hard() {
 		return err
 	}

@@ -50,7 +50,7 @@ type Conn struct {
 	nc  net.Conn
 	out outbox
 	// tryWrite writes what can be written at once; nil if that cannot be done.
-	tryWrite func([]byte) (int, error)
+	tryWrite func([][]byte) (int, error)
 	// dead is closed when the connection is to stop at once.
 	dead     chan struct{}
 	deadOnce sync.Once
@@ -68,6 +68,9 @@ type Conn struct {
 	posted   bool  // something was published in this batch
 	batch    batch // has its own lock
 	discard  bool  // what comes in is not frames; it is read so that our close arrives
+	incoming incoming
+	readv    *vectorReader // nil if the connection cannot do that
+	gathered int           // octets read since the batch was begun; 0 if it is not
 	vh       *vhost.VHost
 
 	// closing is set once a connection.close was sent: what comes in is
@@ -106,7 +109,7 @@ func New(env *Env, nc net.Conn) *Conn {
 	}
 	c.out.init()
 	_, c.out.whole = nc.(*tls.Conn)
-	c.tryWrite = writeNow(nc)
+	c.tryWrite, c.readv = writeNow(nc), newVectorReader(nc)
 	c.info = Info{Name: fmt.Sprintf("%s -> %s", nc.RemoteAddr(), nc.LocalAddr()), Connected: time.Now()}
 	c.info.PeerHost, c.info.PeerPort = endpoint(nc.RemoteAddr())
 	c.info.Host, c.info.Port = endpoint(nc.LocalAddr())

@@ -40,15 +40,19 @@ type outbox struct {
 	// Others will look after what waits: this connection's own reader, the
 	// reader of another, or somebody who is writing in the writer's place.
 	deferred, listed, pushing bool
-	spare                     []byte // for who pushes
-	waiting                   bool   // the reader waits for room
+	spare                     []byte // for who pushes, as are the next three
+	kept                      keeper
+	spareBodies               []body
+	pieces                    net.Buffers
+	waiting                   bool // the reader waits for room
 	stalled                   []*consumer
 }
 
 // body is a part of what goes out that is not in buf but belongs at an offset of it.
 type body struct {
-	at   int
-	data []byte
+	at    int
+	data  []byte
+	block *message.Block // held until it is written
 }
 
 func (o *outbox) init() { o.cond.L = &o.mu }
@@ -168,7 +172,8 @@ func (o *outbox) content(channel uint16, m *message.Message, frameMax uint32) {
 	for rest := m.Body; len(rest) > 0; {
 		size := amqp.BodyChunk(len(rest), frameMax)
 		o.buf = amqp.AppendBodyStart(o.buf, channel, size)
-		o.bodies = append(o.bodies, body{len(o.buf), rest[:size]})
+		m.Block.Hold()
+		o.bodies = append(o.bodies, body{len(o.buf), rest[:size], m.Block})
 		o.buf = append(o.buf, amqp.FrameEnd)
 		rest = rest[size:]
 	}
@@ -204,7 +209,7 @@ func (o *outbox) pending() int {
 	return o.size
 }
 
-func size(bodies []body) (n int) {
+func octets(bodies []body) (n int) {
 	for _, b := range bodies {
 		n += len(b.data)
 	}
@@ -239,6 +244,20 @@ func (o *outbox) close() {
 	o.cond.Broadcast()
 }
 
+// keeper decides whether a buffer is kept when it was written.
+type keeper int // how many writes in a row did not need the buffer's size
+
+// keep returns the buffer, or nil if it is larger than it has to be.
+func (k *keeper) keep(buf []byte) []byte {
+	if cap(buf) <= keepBuffer || len(buf) > cap(buf)/4 {
+		*k = 0
+	} else if *k++; *k > 16 {
+		*k = 0
+		return nil
+	}
+	return buf
+}
+
 // writeLoop is the writer.
 func (c *Conn) writeLoop() {
 	var (
@@ -247,7 +266,7 @@ func (c *Conn) writeLoop() {
 		vec    net.Buffers
 		resume []*consumer
 		failed bool
-		small  int // how many writes in a row did not need the buffer's size
+		kept   keeper
 	)
 	for {
 		buf, ext, ok := c.out.take(spare, bodies)
@@ -261,13 +280,9 @@ func (c *Conn) writeLoop() {
 			}
 		}
 		c.writes.Add(1)
-		c.sent.Add(uint64(len(buf) + size(ext)))
-		if spare = buf; cap(buf) <= keepBuffer || len(buf) > cap(buf)/4 {
-			small = 0
-		} else if small++; small > 16 {
-			spare, small = nil, 0
-		}
-		clear(ext)
+		c.sent.Add(uint64(len(buf) + octets(ext)))
+		spare = kept.keep(buf)
+		release(ext)
 		bodies = ext
 		for _, k := range c.resumable(&resume) {
 			k.resume()
@@ -286,15 +301,27 @@ func (c *Conn) write(buf []byte, bodies []body, vec *net.Buffers) error {
 		_, err := c.nc.Write(buf)
 		return err
 	}
-	v := (*vec)[:0]
+	v := weave((*vec)[:0], buf, bodies)
+	*vec = v // WriteTo consumes v, not the array
+	_, err := v.WriteTo(c.nc)
+	clear(*vec)
+	return err
+}
+
+// weave appends the pieces of buf with the bodies in between.
+func weave(v net.Buffers, buf []byte, bodies []body) net.Buffers {
 	from := 0
 	for _, b := range bodies {
 		v = append(v, buf[from:b.at], b.data)
 		from = b.at
 	}
-	v = append(v, buf[from:])
-	*vec = v // WriteTo consumes v, not the array
-	_, err := v.WriteTo(c.nc)
-	clear(*vec)
-	return err
+	return append(v, buf[from:])
+}
+
+// release lets go of bodies that are written.
+func release(bodies []body) {
+	for i := range bodies {
+		bodies[i].block.Free()
+	}
+	clear(bodies)
 }

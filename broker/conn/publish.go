@@ -100,11 +100,14 @@ type smallMessage struct {
 
 // newMessage makes a message and an empty block with room for so much.
 func newMessage(size int) (*message.Message, []byte) {
-	if size > smallBlock {
-		return &message.Message{}, make([]byte, 0, size)
+	if size <= smallBlock {
+		s := &smallMessage{}
+		return &s.Message, s.block[:0]
 	}
-	s := &smallMessage{}
-	return &s.Message, s.block[:0]
+	if b := message.NewBlock(size); b != nil {
+		return &message.Message{Block: b}, b.Bytes()
+	}
+	return &message.Message{}, make([]byte, 0, size)
 }
 
 // header handles the content header of a publish.
@@ -149,7 +152,13 @@ func (ch *channel) body(payload []byte) *amqp.Error {
 		return amqp.Errorf(amqp.FrameError, "content body is %d octets longer than the header says", uint64(len(payload))-p.missing).In(amqp.IDBasicPublish)
 	}
 	p.block = append(p.block, payload...)
-	if p.missing -= uint64(len(payload)); p.missing == 0 {
+	return ch.arrived(len(payload))
+}
+
+// arrived counts octets of the body that are in the block.
+func (ch *channel) arrived(n int) *amqp.Error {
+	p := &ch.pub
+	if p.missing -= uint64(n); p.missing == 0 {
 		return ch.complete()
 	}
 	return nil
@@ -207,6 +216,7 @@ func (ch *channel) publishMessage(p *publishing) *amqp.Error {
 	if ch.confirms != nil {
 		ch.confirms.end(tag, pending, rejected)
 	}
+	m.Block.Free()
 	return nil
 }
 

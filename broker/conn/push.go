@@ -4,12 +4,13 @@ import (
 	"errors"
 	"net"
 	"sync"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // pushLimit is how much may wait for a connection that is written to by who
 // made it wait; more is left to its writer.
-const pushLimit = 16 << 10
+const pushLimit = 128 << 10
 
 // batch is the connections a reader made wait while it served what it had
 // read. When that is done it writes to them itself, as long as nothing blocks:
@@ -70,26 +71,25 @@ func (c *Conn) push(promise *bool) {
 	if o.size == 0 || o.deferred || o.listed || o.pushing || !o.sleeping {
 		return // nothing to do, or somebody else does
 	}
-	if c.tryWrite == nil || len(o.bodies) > 0 || o.size > pushLimit {
+	if c.tryWrite == nil || o.size > pushLimit {
 		o.wake()
 		return
 	}
-	buf := o.buf
-	o.buf, o.size, o.pushing = o.spare[:0], 0, true
+	buf, bodies, size := o.buf, o.bodies, o.size
+	o.buf, o.bodies, o.size, o.pushing = o.spare[:0], o.spareBodies[:0], 0, true
 	o.mu.Unlock()
-	n, _ := c.tryWrite(buf) // the writer will get the same error
+	o.pieces = weave(o.pieces[:0], buf, bodies)
+	n, _ := c.tryWrite(o.pieces) // the writer will get the same error
+	clear(o.pieces)
 	c.writes.Add(1)
 	c.sent.Add(uint64(n))
 	o.mu.Lock()
 	o.pushing = false
-	if rest := buf[n:]; len(rest) > 0 {
-		o.buf = append(rest, o.buf...)
-		o.size += len(rest)
-		for i := range o.bodies {
-			o.bodies[i].at += len(rest)
-		}
-	} else if o.spare = buf; cap(buf) > keepBuffer {
-		o.spare = nil
+	if n < size {
+		o.putBack(buf, bodies, n, size)
+	} else {
+		release(bodies)
+		o.spare, o.spareBodies = o.kept.keep(buf), bodies
 	}
 	if o.closed || o.waiting {
 		o.cond.Broadcast()
@@ -99,6 +99,31 @@ func (c *Conn) push(promise *bool) {
 	}
 }
 
+// putBack puts what was taken, but for the n octets of it that are written, in
+// front of what came meanwhile. mu is held.
+func (o *outbox) putBack(buf []byte, bodies []body, n, size int) {
+	o.size += size - n
+	var rest []byte
+	var left []body
+	from := 0
+	for _, b := range bodies {
+		gone := min(n, b.at-from)
+		rest = append(rest, buf[from+gone:b.at]...)
+		from, n = b.at, n-gone
+		if gone = min(n, len(b.data)); gone == len(b.data) {
+			b.block.Free()
+		} else {
+			left = append(left, body{len(rest), b.data[gone:], b.block})
+		}
+		n -= gone
+	}
+	rest = append(rest, buf[from+n:]...)
+	for i := range o.bodies {
+		o.bodies[i].at += len(rest)
+	}
+	o.buf, o.bodies = append(rest, o.buf...), append(left, o.bodies...)
+}
+
 // tryWriter is a connection that can take what it has room for at once.
 type tryWriter interface {
 	TryWrite(b []byte) (int, error)
@@ -106,9 +131,17 @@ type tryWriter interface {
 
 // writeNow returns how to write to a connection without waiting; nil if that
 // cannot be.
-func writeNow(nc net.Conn) func([]byte) (int, error) {
+func writeNow(nc net.Conn) func([][]byte) (int, error) {
 	if t, ok := nc.(tryWriter); ok {
-		return t.TryWrite
+		return func(pieces [][]byte) (n int, err error) {
+			for _, p := range pieces {
+				k, err := t.TryWrite(p)
+				if n += k; err != nil || k < len(p) {
+					return n, err
+				}
+			}
+			return n, nil
+		}
 	}
 	t, ok := nc.(*net.TCPConn)
 	if !ok {
@@ -119,17 +152,24 @@ func writeNow(nc net.Conn) func([]byte) (int, error) {
 		return nil
 	}
 	// One push is under way at a time, so one set of variables does.
-	var buf []byte
+	var pieces [][]byte
 	var n int
 	var failed error
 	write := func(fd uintptr) bool {
-		n, failed = syscall.Write(int(fd), buf)
+		if len(pieces) == 1 {
+			n, failed = unix.Write(int(fd), pieces[0])
+		} else {
+			n, failed = unix.Writev(int(fd), pieces[:min(len(pieces), maxPieces)])
+		}
 		return true // also if it was not possible
 	}
-	return func(b []byte) (int, error) {
-		buf, n, failed = b, 0, nil
+	return func(p [][]byte) (int, error) {
+		pieces, n, failed = p, 0, nil
 		err := raw.Write(write)
-		buf = nil
+		pieces = nil
 		return max(n, 0), errors.Join(err, failed)
 	}
 }
+
+// maxPieces is how many the kernel takes at a time.
+const maxPieces = 1024

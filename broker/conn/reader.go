@@ -11,6 +11,8 @@ import (
 const (
 	minRead = 4 << 10
 	maxRead = 64 << 10 // more only for a frame that needs it
+	// maxGather is how much is read of large messages before they are sent on.
+	maxGather = 64 << 10
 )
 
 // errDone ends the read loop in good order.
@@ -18,22 +20,24 @@ var errDone = errors.New("done")
 
 // readLoop reads and serves frames until the connection ends.
 func (c *Conn) readLoop() error {
+	defer c.end() // others may wait for what an error left undone
 	buf := make([]byte, minRead)
 	have, small := 0, 0
 	for {
-		n, err := c.nc.Read(buf[have:])
-		if err != nil && n == 0 && c.kicked.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+		direct, n, err := c.read(buf[have:])
+		if err != nil && direct+n == 0 && c.kicked.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
 			c.closeTimedOut()
 			continue
 		}
 		if err != nil {
-			if have == 0 && errors.Is(err, io.EOF) || c.closing.Load() {
+			if have == 0 && c.incoming.ch == nil && errors.Is(err, io.EOF) || c.closing.Load() {
 				return nil
 			}
 			return err
 		}
 		c.reads.Add(1)
-		c.received.Add(uint64(n))
+		c.received.Add(uint64(direct + n))
+		c.gathered += direct + n
 		full := have+n == len(buf)
 		have += n
 		used, need, err := c.serve(buf[:have])
@@ -44,7 +48,7 @@ func (c *Conn) readLoop() error {
 			return err
 		}
 		have = copy(buf, buf[used:have])
-		if n < minRead/4 {
+		if direct+n < minRead/4 {
 			small++
 		} else {
 			small = 0
@@ -78,11 +82,26 @@ func (c *Conn) serve(b []byte) (used, need int, err error) {
 		c.sendStart()
 	}
 	used, need, err = c.frames(b, used)
-	c.flush()
-	c.end()
+	if err == nil && c.incoming.ch != nil && c.readv != nil && c.gathered < maxGather {
+		return used, need, nil // read looks what else is there
+	}
+	c.settle()
 	if err != nil || c.discard {
 		return used, 0, err
 	}
+	c.keepPace()
+	return used, need, nil
+}
+
+// settle ends a batch: it sends what waits.
+func (c *Conn) settle() {
+	c.gathered = 0
+	c.flush()
+	c.end()
+}
+
+// keepPace waits while others have to keep up.
+func (c *Conn) keepPace() {
 	c.throttled.Store(true)
 	c.out.waitRoom()
 	if c.posted && !c.closing.Load() {
@@ -93,7 +112,6 @@ func (c *Conn) serve(b []byte) (used, need int, err error) {
 		c.pause()
 	}
 	c.posted = false
-	return used, need, nil
 }
 
 // frames handles the frames that are whole in b from used on; what they send
@@ -102,15 +120,12 @@ func (c *Conn) frames(b []byte, from int) (used, need int, err error) {
 	c.begin()
 	used = from
 	for {
-		f, n, more, fail := amqp.ParseFrame(b[used:], c.frameMax)
+		n, more, fail, err := c.next(b[used:])
+		if err != nil {
+			return used, 0, err
+		}
 		if fail == nil && n == 0 {
 			return used, more, nil
-		}
-		if fail == nil {
-			fail, err = c.frame(f)
-			if err != nil {
-				return used, 0, err
-			}
 		}
 		used += n
 		if fail != nil {
@@ -122,6 +137,26 @@ func (c *Conn) frames(b []byte, from int) (used, need int, err error) {
 			}
 		}
 	}
+}
+
+// next handles the next frame of b, or as much as there is of one that is read
+// directly. It returns how much that was.
+func (c *Conn) next(b []byte) (n, need int, fail *amqp.Error, err error) {
+	if c.incoming.ch != nil {
+		n, fail = c.endBody(b)
+		return n, 0, fail, nil
+	}
+	f, n, need, fail := amqp.ParseFrame(b, c.frameMax)
+	switch {
+	case fail != nil:
+		return 0, 0, fail, nil
+	case n == 0 && c.takeBody(b, need):
+		return len(b), 0, nil, nil
+	case n == 0:
+		return 0, need, nil, nil
+	}
+	fail, err = c.frame(f)
+	return n, 0, fail, err
 }
 
 // flush sends what was held back to be sent together.

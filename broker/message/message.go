@@ -11,6 +11,9 @@ type Message struct {
 	// they go out again unread.
 	Props []byte
 	Body  []byte
+	// Block is the memory both are in, if it is to be used again; nil is the
+	// garbage collector's. Every queue that has the message holds it.
+	Block *Block
 	// Log is where the store has the message; it is the store's own.
 	Log uint64
 	// Origin is what the publisher's connection wants to find again; it is not

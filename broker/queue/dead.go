@@ -29,6 +29,7 @@ func (q *Queue) bury(e Entry, why Reason) {
 		q.settle(&e)
 		return
 	}
+	e.Msg.Block.Hold() // for good: what is published anew has the same body
 	q.dead = append(q.dead, Dead{e, why, *q.set.DLX, q.set.DLKey})
 }
 

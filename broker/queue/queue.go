@@ -192,6 +192,7 @@ func (q *Queue) Publish(m *message.Message, w store.Waiter, tag uint64) Outcome 
 		q.ready.leave(m)
 	} else {
 		q.Memory.Add(m.Footprint())
+		m.Block.Hold()
 		q.ready.push(e)
 		q.taken = e.Seq
 	}
@@ -243,6 +244,7 @@ func (q *Queue) deliver() {
 		if c.NoAck {
 			q.counters.DeliverNoAck++
 			q.settle(&got)
+			got.Msg.Block.Free()
 		} else {
 			q.counters.Deliver++
 			q.out.add(got.Msg)
@@ -313,6 +315,7 @@ func (q *Queue) Ack(entries []Entry) {
 		q.out.remove(entries[i].Msg)
 		if q.stream == nil {
 			q.settle(&entries[i])
+			entries[i].Msg.Block.Free()
 		}
 	}
 	q.counters.Ack += uint64(len(entries))
@@ -385,6 +388,7 @@ func (q *Queue) Get(noAck bool) (e Entry, left int, ok bool) {
 		return e, 0, false
 	}
 	e = q.pop()
+	e.Msg.Block.Hold() // the caller's, for good
 	if noAck {
 		q.counters.GetNoAck++
 		q.settle(&e)

@@ -38,7 +38,7 @@ func (e *Entry) Content() *message.Message {
 		return m
 	}
 	return &message.Message{ // all but Log, which is the store's
-		Exchange: m.Exchange, RoutingKey: m.RoutingKey, Body: m.Body, Props: props,
+		Exchange: m.Exchange, RoutingKey: m.RoutingKey, Body: m.Body, Block: m.Block, Props: props,
 		TTL: m.TTL, HasTTL: m.HasTTL, Persistent: m.Persistent, Priority: m.Priority,
 	}
 }

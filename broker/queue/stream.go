@@ -18,6 +18,7 @@ type publisher struct {
 func (q *Queue) publishStream(m *message.Message, w store.Waiter, tag uint64) Outcome {
 	q.counters.Publish++
 	q.inStore = true
+	m.Block.Hold() // for good: readers come and go
 	seq, durable := q.stream.Append(m, time.Now(), (*committer)(q))
 	if !durable {
 		q.uncommitted = append(q.uncommitted, publisher{seq, w, tag})
