@@ -4,7 +4,9 @@
 // Callers append to a buffer and go on. One goroutine takes all that has
 // gathered, writes it with one write and one fdatasync and then tells those
 // who wait; what is appended meanwhile is the next batch. There is no timer:
-// the slower the disk, the larger the batches.
+// the slower the disk, the larger the batches. A batch of nothing but removals
+// is written at once and synced with the next: nobody waits for them, but a
+// message might have to wait for their sync.
 //
 // # Files
 //

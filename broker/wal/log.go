@@ -109,6 +109,7 @@ type Log struct {
 	written  uint64 // of what was written
 	synced   uint64 // of what was synced
 	force    bool   // sync with the next batch whatever the options say
+	matters  bool   // something else than removals was appended
 
 	queues     map[uint64]*queueIndex
 	nextQueue  uint64
@@ -172,6 +173,7 @@ func (l *Log) add(k kind, size int, f func([]byte) []byte) uint64 {
 		return 0
 	}
 	l.flushRemovals()
+	l.matters = true
 	return l.append(k, size, f)
 }
 
@@ -466,6 +468,10 @@ func (l *Log) Sync() error {
 	defer l.mu.Unlock()
 	l.flushPendingRemovals()
 	for target := l.appended; l.settled() < target && l.err == nil; {
+		if l.opt.Sync == Always {
+			l.force = true
+			l.work.Signal()
+		}
 		l.progress.Wait()
 	}
 	return l.err

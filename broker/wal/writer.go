@@ -17,7 +17,7 @@ const fullRetry = 200 * time.Millisecond
 func (l *Log) write() {
 	var current *segment
 	for {
-		chunks, waiters, force, ok := l.take()
+		chunks, waiters, sync, ok := l.take()
 		if !ok {
 			return
 		}
@@ -25,8 +25,7 @@ func (l *Log) write() {
 		if err == nil && len(chunks) > 0 {
 			current = chunks[len(chunks)-1].seg
 		}
-		sync := (force || l.opt.Sync == Always) && current != nil
-		if err == nil && sync {
+		if sync = sync && current != nil; err == nil && sync {
 			err = current.file.Datasync()
 		}
 		l.wrote(chunks, sync, err)
@@ -34,8 +33,9 @@ func (l *Log) write() {
 	}
 }
 
-// take waits for something to do. ok is false when there will be no more.
-func (l *Log) take() (_ []chunk, _ []waiting, force, ok bool) {
+// take waits for something to do, and tells whether that is to be synced. ok is
+// false when there will be no more.
+func (l *Log) take() (_ []chunk, _ []waiting, sync, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
@@ -53,8 +53,9 @@ func (l *Log) take() (_ []chunk, _ []waiting, force, ok bool) {
 	}
 	chunks, waiters := l.chunks, l.waiters
 	l.inflight, l.chunks, l.waiters, l.pending = chunks, nil, nil, 0
-	force, l.force = l.force, false
-	return chunks, waiters, force, true
+	sync = l.force || l.opt.Sync == Always && l.matters
+	l.force, l.matters = false, false
+	return chunks, waiters, sync, true
 }
 
 // writeChunks writes, making segments' files as it comes to them.
