@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"bytes"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -37,6 +38,12 @@ func (s *stingy) TryWrite(b []byte) (int, error) {
 	return n, nil
 }
 
+// newConn makes a connection of no broker.
+func newConn(nc net.Conn) *Conn {
+	log := slog.New(slog.DiscardHandler)
+	return New(&Env{Log: log, Alarms: NewAlarms(log)}, nc)
+}
+
 // TestPush has a connection's reader, another's and somebody with neither send
 // through one connection at once, large bodies among it. All arrives once, and
 // in each sender's order.
@@ -46,9 +53,8 @@ func TestPush(t *testing.T) {
 	near, far := net.Pipe()
 	defer near.Close()
 	defer far.Close()
-	env := &Env{Log: slog.New(slog.DiscardHandler), Alarms: NewAlarms(slog.New(slog.DiscardHandler))}
 	nc := &stingy{Conn: near, rnd: rand.New(rand.NewPCG(1, 2))}
-	c, other := New(env, nc), New(env, near)
+	c, other := newConn(nc), newConn(near)
 	var writer, senders sync.WaitGroup
 	writer.Go(c.writeLoop)
 	senders.Go(func() { // its reader
@@ -66,13 +72,16 @@ func TestPush(t *testing.T) {
 		for tag := uint64(1); tag <= each; tag++ {
 			m := &message.Message{Props: []byte{0, 0}, Body: make([]byte, 10), Origin: &other.batch}
 			if tag%100 == 0 {
-				m.Body = make([]byte, copyLimit)
+				m.Block = message.NewBlock(copyLimit + 1)
+				m.Body = m.Block.Bytes()[:copyLimit]
+				clear(m.Body)
 			}
 			other.begin()
 			for !c.out.deliver(k, tag, false, m, 4096) {
 				other.end()
 				other.begin()
 			}
+			m.Block.Free()
 			other.end()
 		}
 	})
@@ -95,6 +104,7 @@ func TestPush(t *testing.T) {
 		b = b[n:]
 		if f.Type == amqp.FrameBody {
 			octets += len(f.Payload)
+			testx.Equal(t, bytes.Count(f.Payload, []byte{0}), len(f.Payload))
 		}
 		if f.Type != amqp.FrameMethod {
 			continue
