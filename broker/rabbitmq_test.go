@@ -260,6 +260,10 @@ func TestRabbitMQ(t *testing.T) {
 			testx.Equal(t, play(ours, ours.channel()), play(want, want.channel()))
 		})
 	}
+	t.Run("tracing", func(t *testing.T) {
+		defer clean()
+		tracesLikeRabbitMQ(t, &peer{t, theirs.dial})
+	})
 	for _, tc := range errorTests {
 		t.Run(tc.name, func(t *testing.T) {
 			defer clean()

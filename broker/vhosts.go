@@ -62,6 +62,7 @@ func (b *Broker) UpdateVHost(i VHostInfo) error {
 	}
 	h.info = i
 	h.SetDefaultQueueType(queue.Type(i.DefaultQueueType))
+	h.SetTracing(i.Tracing)
 	b.store.Define(store.Key(keyVHost, i.Name), i.encode())
 	b.mu.Unlock()
 	return b.store.Sync()
@@ -140,12 +141,13 @@ func (b *Broker) invalidate() {
 
 func (b *Broker) newHost(i VHostInfo) *host {
 	v := vhost.New(i.Name, vhost.Config{
-		Store: b.store, Memory: b.env.Alarms, Churn: &b.churn,
+		Store: b.store, Memory: b.env.Alarms, Churn: &b.churn, Node: b.node.name,
 		Failed: func(q *queue.Queue, err error) {
 			b.env.Log.Error("messages cannot be read back; the queue stands still", "vhost", q.VHost, "queue", q.Name, "error", err)
 		},
 	})
 	v.SetDefaultQueueType(queue.Type(i.DefaultQueueType))
+	v.SetTracing(i.Tracing)
 	return &host{v, i}
 }
 

@@ -286,6 +286,11 @@ func (ch *channel) allowTopic(a user.Access, x *vhost.Exchange, key string) *amq
 		key, x.Name, ch.c.vh.Name, ch.c.info.User)
 }
 
+// tap is how traces tell of the channel.
+func (ch *channel) tap() vhost.Tap {
+	return vhost.Tap{Connection: ch.c.info.Name, User: ch.c.info.User, Channel: ch.id}
+}
+
 // reply sends the answer to a request unless the client wants none.
 func (ch *channel) reply(noWait bool, m amqp.Method) {
 	if !noWait {

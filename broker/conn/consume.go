@@ -63,6 +63,9 @@ func (k *consumer) Offer(q *queue.Queue, e queue.Entry) bool {
 	if e.Redelivered {
 		ch.count.Redeliver++
 	}
+	if q != nil && ch.c.vh.Tracing() {
+		ch.c.vh.TraceDeliver(e.Msg, ch.tap(), q.Name, e.Redelivered)
+	}
 	if k.NoAck {
 		ch.count.DeliverNoAck++
 	} else {
@@ -283,6 +286,9 @@ func (ch *channel) get(m *amqp.BasicGet) *amqp.Error {
 		ch.out.push(unacked{tag: tag, entry: e, q: q})
 	}
 	ch.mu.Unlock()
+	if ch.c.vh.Tracing() {
+		ch.c.vh.TraceDeliver(e.Msg, ch.tap(), name, e.Redelivered)
+	}
 	ch.c.out.sendContent(ch.id, &amqp.BasicGetOk{
 		DeliveryTag: tag, Redelivered: e.Redelivered, Exchange: e.Msg.Exchange, RoutingKey: e.Msg.RoutingKey, MessageCount: uint32(left),
 	}, e.Content(), ch.c.frameMax)

@@ -192,6 +192,9 @@ func (ch *channel) publishMessage(p *publishing) *amqp.Error {
 	ch.published.Add(1)
 	ch.c.posted = true
 	t.route.Exchange.In.Add(1)
+	if vh := ch.c.vh; vh.Tracing() {
+		vh.TracePublish(m, ch.tap(), t.route.Queues)
+	}
 	if ch.tx != nil {
 		ch.tx.published = append(ch.tx.published, txPublish{m, *t, p.mandatory})
 		ch.mu.Lock()

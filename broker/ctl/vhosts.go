@@ -71,23 +71,24 @@ func vhostCommands() []command {
 			},
 		},
 		{
-			name: "trace_on", section: section, usage: "[--vhost <vhost>]", about: "Would copy messages to the exchange amq.rabbitmq.trace, which this broker does not",
+			name: "trace_on", section: section, usage: "[--vhost <vhost>]", about: "Copies what clients publish and are handed to the exchange amq.rabbitmq.trace",
 			banner: func(c *call) string { return fmt.Sprintf(`Starting tracing for vhost "%s" ...`, c.vhost()) },
-			run: func(context.Context, *call) (result, error) {
-				return result{}, failed(exitUnavailable, "this broker does not trace messages")
-			},
+			run: func(_ context.Context, c *call) (result, error) { return trace(c, true, "enabled") },
 		},
 		{
 			name: "trace_off", section: section, usage: "[--vhost <vhost>]", about: "Stops tracing",
 			banner: func(c *call) string { return fmt.Sprintf(`Stopping tracing for vhost "%s" ...`, c.vhost()) },
-			run: func(_ context.Context, c *call) (result, error) {
-				if err := c.updateVHost(c.vhost(), func(v *broker.VHostInfo) { v.Tracing = false }); err != nil {
-					return result{}, err
-				}
-				return message("Trace disabled for vhost %s", c.vhost())
-			},
+			run: func(_ context.Context, c *call) (result, error) { return trace(c, false, "disabled") },
 		},
 	}
+}
+
+// trace switches tracing.
+func trace(c *call, on bool, state string) (result, error) {
+	if err := c.updateVHost(c.vhost(), func(v *broker.VHostInfo) { v.Tracing = on }); err != nil {
+		return result{}, err
+	}
+	return message("Trace %s for vhost %s", state, c.vhost())
 }
 
 func queueTypeOption(c *call) error {

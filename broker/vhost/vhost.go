@@ -21,7 +21,8 @@ import (
 type VHost struct {
 	Name string
 	Config
-	store store.Store // Config.Store, for short
+	store  store.Store // Config.Store, for short
+	tracer tracer
 
 	// gen grows with every change that can alter a route, so that routes may
 	// be cached while it stands still.
@@ -57,6 +58,8 @@ type Config struct {
 	Memory queue.Gauge
 	// Failed is told of queues whose messages cannot be read back.
 	Failed func(q *queue.Queue, err error)
+	// Node is the broker's name.
+	Node string
 	// Churn counts queues; one of its own if nil.
 	Churn *Churn
 }
@@ -80,10 +83,10 @@ func New(name string, cfg Config) *VHost {
 	v.gen.Store(1) // 0 is no generation
 	for name, kind := range map[string]string{
 		"": match.Direct, "amq.direct": match.Direct, "amq.fanout": match.Fanout, "amq.topic": match.Topic,
-		"amq.headers": match.Headers, "amq.match": match.Headers, "amq.rabbitmq.trace": match.Topic,
+		"amq.headers": match.Headers, "amq.match": match.Headers, traceExchange: match.Topic,
 	} {
 		v.exchanges[name] = newExchange(ExchangeSpec{
-			Name: name, Kind: kind, Durable: true, Internal: name == "amq.rabbitmq.trace",
+			Name: name, Kind: kind, Durable: true, Internal: name == traceExchange,
 		})
 	}
 	return v
@@ -132,6 +135,7 @@ func (v *VHost) persisted() *amqp.Error {
 // Close stops the timers of all queues when the broker stops. Nothing may use
 // the vhost afterwards.
 func (v *VHost) Close() {
+	v.tracer.told.Wait()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, q := range v.queues {
