@@ -60,6 +60,7 @@ var pages = map[string][]part{
 	"server": {
 		{"server", "compute", "/servers/{id}", true, ""},
 		{"actions", "compute", "/servers/{id}/os-instance-actions", false, "instanceActions"},
+		{"action_details", "compute", "/servers/{id}/os-instance-actions/{each:actions.request_id}", false, "instanceAction"},
 		{"attachments", "compute", "/servers/{id}/os-volume_attachments", false, "volumeAttachments"},
 		{"security_groups", "network", "/security-groups?" + all, false, ""},
 		{"ports", "network", "/ports?device_id={id}", false, ""},
@@ -77,7 +78,10 @@ var pages = map[string][]part{
 		{"keypairs", "compute", "/os-keypairs?" + all, false, ""},
 		{"zones", "compute", "/os-availability-zone", false, "availabilityZoneInfo"},
 		{"volumes", "volume", "/volumes/detail?status=available&" + all, false, ""},
+		{"groups", "compute", "/os-server-groups", false, "server_groups"},
 		{"limits", "compute", "/limits", false, ""},
+		{"volume_limits", "volume", "/limits", false, "limits"},
+		{"providers", "placement", "/resource_providers", false, "resource_providers"},
 	},
 	"volumes": {
 		{"volumes", "volume", "/volumes/detail?{list}", true, ""},

@@ -128,6 +128,8 @@ try {
     const host = (await api('GET', `compute/servers/${made.server}`)).server['OS-EXT-SRV-ATTR:host']
     const [inner, outer] = [await box('server', 'web').boundingBox(), await box('host', host).boundingBox()]
     same([inner.y > outer.y, inner.y + inner.height <= outer.y + outer.height + 1], [true, true])
+    await box('host', host).click({ position: { x: 40, y: 10 } })
+    await page.locator('.ant-popover').getByText('DHCP agent').waitFor()
   })
   await step('what is deleted is gone from it', async () => {
     await admin.menu('project', 'topology')

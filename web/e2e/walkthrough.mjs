@@ -126,7 +126,7 @@ try {
   await step('boot another server from a volume', async () => {
     await pupil.menu('project', 'servers')
     await pupil.create()
-    await pupil.fill({ name: 'boot', source: { pick: 'image → volume' }, image: { pick: 'mini' }, flavor: { pick: 'course-tiny' }, networks: { pick: 'private' } })
+    await pupil.fill({ name: 'boot', source: { pick: pupil.t('sources.imageVolume') }, image: { pick: 'mini' }, flavor: { pick: 'course-tiny' }, networks: { pick: 'private' } })
     await pupil.submit()
     await pupil.page.waitForURL(/servers\/[0-9a-f-]{36}/)
     await pupil.page.locator('[data-status="ACTIVE"]').first().waitFor()

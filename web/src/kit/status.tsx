@@ -33,6 +33,7 @@ const kinds: Record<string, Kind> = {
   killed: 'bad',
   error_deleting: 'bad',
   shutoff: 'off',
+  stopped: 'off',
   disabled: 'off',
   deactivated: 'off',
   paused: 'wait',

@@ -8,13 +8,14 @@ import type { Call, PageData, Row } from '../kit/api'
 /** The key of a title below "fields.", what is used, what is allowed, and what would be added. */
 export type Line = [key: string, used: number, limit: number, more?: number]
 
-export function QuotaBars({ lines }: { lines: Line[] }) {
+/** One beside the other, or below in a narrow place. */
+export function QuotaBars({ lines, wide }: { lines: Line[]; wide?: boolean }) {
   const { t } = useTranslation()
   if (lines.length === 0) return null
   return (
     <Grid gutter={[24, 8]} data-quota>
       {lines.map(([key, used, limit, more = 0]) => (
-        <Col key={key} xs={24} sm={12} lg={8} xl={6}>
+        <Col key={key} xs={24} {...(wide ? {} : { sm: 12, lg: 8, xl: 6 })}>
           <Flex justify="space-between">
             <span>{t(`fields.${key}`)}</span>
             <span>

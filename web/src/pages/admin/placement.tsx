@@ -6,8 +6,8 @@ import { ListPage, type ListSpec } from '../../kit/list'
 
 const classes = ['VCPU', 'MEMORY_MB', 'DISK_GB']
 
-const inventories = (row: Row, data: PageData): Record<string, Row> => data.inventories?.[row.uuid]?.inventories ?? {}
-const used = (row: Row, data: PageData, c: string): number => data.usages?.[row.uuid]?.usages?.[c] ?? 0
+const inventories = (row: Row, data: PageData): Record<string, Row> => data.inventories?.[row.uuid] ?? {}
+const used = (row: Row, data: PageData, c: string): number => data.usages?.[row.uuid]?.[c] ?? 0
 
 /** What may be promised of a thing: more than there is, by the ratio. */
 const capacity = (i: Row) => Math.floor((i.total - i.reserved) * i.allocation_ratio)
@@ -61,8 +61,8 @@ const spec: ListSpec = {
     },
     {
       key: 'traits',
-      text: (row, data) => (data.traits?.[row.uuid]?.traits ?? []).join(' '),
-      render: (row, data) => (data.traits?.[row.uuid]?.traits ?? []).map((name: string) => <Tag key={name}>{name}</Tag>),
+      text: (row, data) => (data.traits?.[row.uuid] ?? []).join(' '),
+      render: (row, data) => (data.traits?.[row.uuid] ?? []).map((name: string) => <Tag key={name}>{name}</Tag>),
       hidden: true,
     },
     { key: 'uuid', title: 'id', hidden: true, render: (row) => <Id value={row.uuid} /> },

@@ -1,15 +1,15 @@
 import { Link, useParams } from '@tanstack/react-router'
-import { Alert, Button, Flex, Switch, Timeline, Typography } from 'antd'
+import { Alert, Button, Flex, Switch, Typography } from 'antd'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Action } from '../../kit/actions'
-import { type PageData, type Row, useCall } from '../../kit/api'
+import { type Call, type PageData, type Row, useCall } from '../../kit/api'
 import { DetailPage, type DetailSpec, Id } from '../../kit/detail'
 import { addresses, time } from '../../kit/format'
-import { RequestId } from '../../kit/requestid'
 import { Status } from '../../kit/status'
 import type { SubTableSpec } from '../../kit/subtable'
 import { ServerRequests } from '../trace/server'
+import { ActionLog, Build } from './serverlog'
 import { imageName, serverActions } from './servers'
 
 /** Why the server is in error: the fault says what each filter refused. */
@@ -75,6 +75,7 @@ const volumes: SubTableSpec = {
   columns: [{ key: 'name' }, { key: 'size', render: (a, data) => volumeOf(a, data)?.size ?? '–' }, { key: 'device' }],
   actions: [detach],
   empty: 'server.noVolumes',
+  add: adding('attachVolume'),
 }
 
 const unplug: Action = {
@@ -109,28 +110,73 @@ const interfaces: SubTableSpec = {
   ],
   actions: [unplug],
   empty: 'server.noInterfaces',
+  add: adding('attachInterface'),
 }
 
-function ActionLog({ data }: { data: PageData }) {
-  const { t } = useTranslation()
-  const all: Row[] = data.actions ?? []
-  if (all.length === 0) return <Typography.Text type="secondary">{t('server.noActions')}</Typography.Text>
-  return (
-    <Timeline
-      items={all.map((a) => ({
-        color: a.message ? 'red' : 'blue',
-        content: (
-          <Flex vertical>
-            <Typography.Text strong>{a.action}</Typography.Text>
-            <Typography.Text type="secondary">
-              {time(a.start_time)} · <RequestId id={a.request_id} />
-            </Typography.Text>
-            {a.message ? <Typography.Text type="danger">{a.message}</Typography.Text> : null}
-          </Flex>
+const groupOf = (name: string, row: Row, data: PageData): Row | undefined =>
+  data.security_groups?.find((g: Row) => g.name === name && (!g.project_id || g.project_id === row.tenant_id))
+
+const groupCall = (row: Row, body: 'addSecurityGroup' | 'removeSecurityGroup', name: string): Call => ({
+  method: 'POST',
+  service: 'compute',
+  path: `/servers/${row.id}/action`,
+  body: { [body]: { name } },
+  cli: `openstack server ${body === 'addSecurityGroup' ? 'add' : 'remove'} security group ${row.id} ${name}`,
+})
+
+const securityGroups: SubTableSpec = {
+  rows: (row, data) => {
+    const names = [...new Set((row.security_groups ?? []).map((g: Row) => g.name as string))] as string[]
+    return names.map((name) => ({ ...groupOf(name, row, data), id: row.id, name, group: groupOf(name, row, data)?.id }))
+  },
+  rowKey: 'name',
+  columns: [
+    {
+      key: 'name',
+      render: (g) =>
+        g.group ? (
+          <Link to="/security-groups/$id" params={{ id: g.group }}>
+            {g.name}
+          </Link>
+        ) : (
+          g.name
         ),
-      }))}
-    />
-  )
+    },
+    { key: 'description' },
+    { key: 'rules', render: (g) => g.security_group_rules?.length ?? '–' },
+  ],
+  actions: [
+    {
+      key: 'removeSecurityGroup',
+      rule: 'os_compute_api:os-security-groups:remove',
+      confirm: true,
+      calls: (g) => groupCall(g, 'removeSecurityGroup', g.name),
+    },
+  ],
+  empty: 'server.noSecurityGroups',
+  add: {
+    rule: 'os_compute_api:os-security-groups:add',
+    form: {
+      title: 'addSecurityGroup',
+      fields: (data, row) => [
+        {
+          name: 'securityGroup',
+          type: 'select',
+          required: true,
+          options: (data.security_groups ?? [])
+            .filter((g: Row) => g.project_id === row?.tenant_id && !row?.security_groups?.some((had: Row) => had.name === g.name))
+            .map((g: Row) => ({ value: g.name, label: g.name })),
+        },
+      ],
+      calls: (v, row) => groupCall(row, 'addSecurityGroup', v.securityGroup),
+    },
+  },
+}
+
+/** The form one of the server's actions opens, beside the table of what it adds to. */
+function adding(key: string): SubTableSpec['add'] {
+  const action = serverActions.find((a) => a.key === key)
+  return action?.form && action.rule ? { form: action.form, rule: action.rule } : undefined
 }
 
 const spec: DetailSpec = {
@@ -143,11 +189,13 @@ const spec: DetailSpec = {
     ['addresses', addresses(row).fixed.join(', ') || '–'],
     [
       'floatingIp',
-      addresses(row).floating.map((a) => (
-        <Typography.Text copyable key={a}>
-          {a}
-        </Typography.Text>
-      )),
+      addresses(row).floating.length === 0
+        ? '–'
+        : addresses(row).floating.map((a) => (
+            <Typography.Text copyable key={a}>
+              {a}
+            </Typography.Text>
+          )),
     ],
     ['flavor', `${row.flavor?.original_name} (${row.flavor?.vcpus} vCPU, ${row.flavor?.ram} MiB, ${row.flavor?.disk} GiB)`],
     ['image', imageName(row, data) || '–'],
@@ -158,10 +206,12 @@ const spec: DetailSpec = {
     ['launched', time(row['OS-SRV-USG:launched_at'])],
   ],
   tabs: [
+    { key: 'build', show: (row) => row.status === 'BUILD', render: (row) => <Build row={row} /> },
     { key: 'why', show: (row) => row.fault !== undefined, render: (row) => <Fault row={row} /> },
     { key: 'log', render: (row) => <Log row={row} /> },
     { key: 'volumes', table: volumes },
     { key: 'interfaces', table: interfaces },
+    { key: 'securityGroups', table: securityGroups },
     { key: 'actions', render: (_, data) => <ActionLog data={data} /> },
     { key: 'requests', render: (row) => <ServerRequests id={row.id} /> },
   ],

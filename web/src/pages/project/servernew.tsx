@@ -1,12 +1,14 @@
 import { useNavigate } from '@tanstack/react-router'
-import { Button, Card, Col, Flex, Form, Row as Grid, Progress, Skeleton, Typography } from 'antd'
+import { Button, Card, Col, Descriptions, Flex, Form, Row as Grid, Skeleton, Typography } from 'antd'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type ApiError, type Call, type PageData, type Row, usePage } from '../../kit/api'
+import { type ApiError, type Call, type PageData, type Row, useCall, usePage, useSession } from '../../kit/api'
 import { type Field, Fields, initial, options } from '../../kit/form'
+import { t } from '../../kit/i18n'
 import { Missing, Problem } from '../../kit/problem'
 import { ShowApi } from '../../kit/showapi'
 import { run } from '../../kit/tasks'
+import { computeLines, type Line, QuotaBars, volumeLines } from '../quota'
 
 /** One page, in sections: a name and an image are enough. */
 export function ServerNew() {
@@ -15,10 +17,12 @@ export function ServerNew() {
   return data ? <Wizard data={data} /> : <Skeleton active />
 }
 
-function sections(data: PageData): { key: string; fields: Field[] }[] {
+function sections(data: PageData, project?: string): { key: string; fields: Field[] }[] {
   const images: Row[] = (data.images ?? []).filter((i: Row) => i.status === 'active')
   const flavors: Row[] = [...(data.flavors ?? [])].sort((a, b) => a.ram - b.ram)
-  const networks: Row[] = (data.networks ?? []).filter((n: Row) => !n['router:external'] && n.subnets.length > 0)
+  const networks: Row[] = (data.networks ?? []).filter(
+    (n: Row) => !n['router:external'] && n.subnets.length > 0 && (n.shared || !project || n.project_id === project),
+  )
   return [
     {
       key: 'base',
@@ -29,11 +33,7 @@ function sections(data: PageData): { key: string; fields: Field[] }[] {
           type: 'select',
           required: true,
           initial: 'image',
-          options: [
-            { value: 'image', label: 'image' },
-            { value: 'imageVolume', label: 'image → volume' },
-            { value: 'volume', label: 'volume' },
-          ],
+          options: ['image', 'imageVolume', 'volume'].map((value) => ({ value, label: t(`sources.${value}`) })),
         },
         {
           name: 'image',
@@ -97,6 +97,7 @@ function sections(data: PageData): { key: string; fields: Field[] }[] {
           type: 'select',
           options: (data.zones ?? []).map((z: Row) => ({ value: z.zoneName, label: z.zoneName })),
         },
+        { name: 'serverGroup', type: 'select', options: options(data.groups), help: 'serverGroup' },
       ],
     },
   ]
@@ -127,16 +128,21 @@ export function createServer(v: Row): Call {
   if (v.userData) server.user_data = btoa(String.fromCharCode(...new TextEncoder().encode(v.userData)))
   if (v.securityGroups?.length) server.security_groups = v.securityGroups.map((name: string) => ({ name }))
   if (v.count > 1) Object.assign(server, { min_count: v.count, max_count: v.count })
+  const body: Row = { server }
+  if (v.serverGroup) body['os:scheduler_hints'] = { group: v.serverGroup }
   const flags = [
     ...(v.networks ?? []).map((n: string) => `--network ${n}`),
     ...(v.securityGroups ?? []).map((g: string) => `--security-group ${g}`),
     v.keypair ? `--key-name ${v.keypair}` : '',
+    v.zone ? `--availability-zone ${v.zone}` : '',
+    v.serverGroup ? `--hint group=${v.serverGroup}` : '',
+    v.count > 1 ? `--min ${v.count} --max ${v.count}` : '',
   ].filter(Boolean)
   return {
     method: 'POST',
     service: 'compute',
     path: '/servers',
-    body: { server },
+    body,
     cli: `openstack server create ${boot} --flavor ${or(v.flavor, 'FLAVOR')} ${flags.join(' ')} ${or(v.name, 'NAME')}`,
     terraform: [
       `resource "openstack_compute_instance_v2" "${v.name ?? 'server'}" {`,
@@ -154,7 +160,8 @@ function Wizard({ data }: { data: PageData }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const [form] = Form.useForm<Row>()
-  const parts = sections(data)
+  const project = useSession().data?.project?.id
+  const parts = sections(data, project)
   const start = initial(parts.flatMap((p) => p.fields))
   const values = { ...start, ...(Form.useWatch([], form) ?? {}) }
   const [error, setError] = useState<ApiError>()
@@ -197,7 +204,7 @@ function Wizard({ data }: { data: PageData }) {
         </Col>
         <Col xs={24} lg={9}>
           <Flex vertical gap={16}>
-            <Quota data={data} values={values} />
+            <Summary data={data} values={values} />
             <Card size="small" title={t('showApi.title')}>
               <ShowApi calls={[createServer(values)]} />
             </Card>
@@ -208,36 +215,67 @@ function Wizard({ data }: { data: PageData }) {
   )
 }
 
-/** What of the quota is used now, and would be afterwards. */
-function Quota({ data, values }: { data: PageData; values: Row }) {
+/** What is asked for so far, what of the quota it takes, and where it has room. */
+function Summary({ data, values }: { data: PageData; values: Row }) {
   const { t } = useTranslation()
-  const limits: Row = data.limits?.absolute ?? {}
-  const flavor: Row = (data.flavors ?? []).find((f: Row) => f.id === values.flavor) ?? {}
+  const flavor: Row | undefined = (data.flavors ?? []).find((f: Row) => f.id === values.flavor)
   const count = values.count ?? 1
-  const lines: [string, number, number, number][] = [
-    ['servers', limits.totalInstancesUsed ?? 0, count, limits.maxTotalInstances ?? -1],
-    ['vcpus', limits.totalCoresUsed ?? 0, count * (flavor.vcpus ?? 0), limits.maxTotalCores ?? -1],
-    ['ram', limits.totalRAMUsed ?? 0, count * (flavor.ram ?? 0), limits.maxTotalRAMSize ?? -1],
+  const named = (rows: Row[] | undefined, id: string) => rows?.find((r) => r.id === id)?.name ?? ''
+  const source = values.source === 'volume' ? named(data.volumes, values.volume) : named(data.images, values.image)
+  const facts: [string, string][] = [
+    ['name', values.name ?? ''],
+    ['source', source && `${t(`sources.${values.source}`)}: ${source}`],
+    ['flavor', flavor ? `${flavor.name} · ${flavor.vcpus} vCPU · ${flavor.ram} MiB · ${flavor.disk} GiB` : ''],
+    ['networks', (values.networks ?? []).map((n: string) => named(data.networks, n)).join(', ')],
+    ['securityGroups', (values.securityGroups ?? []).join(', ')],
+    ['keypair', values.keypair ?? ''],
+    ['count', String(count)],
   ]
+  const made: Line[] =
+    values.source === 'imageVolume'
+      ? volumeLines(data.volume_limits).map(([key, used, limit]) => [
+          key,
+          used,
+          limit,
+          key === 'volumes' ? count : count * (values.volumeSize ?? 1),
+        ])
+      : []
   return (
-    <Card size="small" title={t('overview.quota')}>
-      {lines.map(([key, used, more, max]) => (
-        <div key={key}>
-          <Flex justify="space-between">
-            <span>{t(`fields.${key}`)}</span>
-            <span>
-              {used} + {more} / {max < 0 ? '∞' : max}
-            </span>
-          </Flex>
-          <Progress
-            aria-label={t(`fields.${key}`)}
-            percent={max < 0 ? 0 : Math.round((100 * (used + more)) / max)}
-            success={{ percent: max < 0 ? 0 : Math.round((100 * used) / max) }}
-            showInfo={false}
-            status={max >= 0 && used + more > max ? 'exception' : 'normal'}
-          />
-        </div>
-      ))}
+    <Card size="small" title={t('summary.title')} data-summary>
+      <Flex vertical gap={12}>
+        <Descriptions
+          size="small"
+          column={1}
+          items={facts.filter(([, value]) => value).map(([key, children]) => ({ key, label: t(`fields.${key}`), children }))}
+        />
+        <QuotaBars
+          wide
+          lines={[...computeLines(data, { servers: count, vcpus: count * (flavor?.vcpus ?? 0), ram: count * (flavor?.ram ?? 0) }), ...made]}
+        />
+        {flavor && data.providers ? <Room flavor={flavor} disk={values.source === 'image'} hosts={data.providers.length} /> : null}
+      </Flex>
     </Card>
+  )
+}
+
+/** How many hosts have room for one: placement says so to those who may ask it. */
+function Room({ flavor, disk, hosts }: { flavor: Row; disk: boolean; hosts: number }) {
+  const { t } = useTranslation()
+  const wanted = [
+    ['VCPU', flavor.vcpus],
+    ['MEMORY_MB', flavor.ram],
+    ['DISK_GB', disk ? flavor.disk : 0],
+  ].filter(([, amount]) => amount > 0)
+  const resources = wanted.map(([name, amount]) => `${name}:${amount}`).join(',')
+  const { data } = useCall<{ allocation_requests: { allocations: Row }[] }>(
+    { method: 'GET', service: 'placement', path: `/allocation_candidates?resources=${resources}&required=!COMPUTE_STATUS_DISABLED` },
+    resources !== '',
+  )
+  if (!data) return null
+  const fit = new Set(data.allocation_requests.flatMap((r) => Object.keys(r.allocations))).size
+  return (
+    <Typography.Text type={fit > 0 ? 'secondary' : 'danger'} data-room={fit}>
+      {t('summary.room', { fit, count: hosts })}
+    </Typography.Text>
   )
 }

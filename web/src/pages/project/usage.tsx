@@ -1,6 +1,6 @@
 import { Button, Card, Col, Empty, Flex, Row as Grid, Segmented, Skeleton, Statistic, Table, Typography } from 'antd'
 import dayjs from 'dayjs'
-import { useState } from 'react'
+import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, type Call, type Row, usePage } from '../../kit/api'
 import { Missing, Problem } from '../../kit/problem'
@@ -11,10 +11,11 @@ import { download } from './keypairs'
 const spans = { day: 1, week: 7, month: 30, year: 365 }
 type Span = keyof typeof spans
 
-/** From when until when, to whole days so that the request stays the same. */
+/** From when until now, as UTC. */
 function period(span: Span): { start: string; end: string } {
-  const end = dayjs().add(1, 'day').startOf('day')
-  return { start: end.subtract(spans[span], 'day').format('YYYY-MM-DDTHH:mm:ss'), end: end.format('YYYY-MM-DDTHH:mm:ss') }
+  const utc = (d: dayjs.Dayjs) => d.toISOString().slice(0, 19)
+  const end = dayjs()
+  return { start: utc(end.subtract(spans[span], 'day')), end: utc(end) }
 }
 
 /** A table as CSV; what a spreadsheet would run is kept text. */
@@ -43,8 +44,9 @@ interface Props {
 function UsagePage({ page, title, rows, sum, name, columns, status, call }: Props) {
   const { t } = useTranslation()
   const [span, setSpan] = useState<Span>('month')
+  const asked = useMemo(() => period(span), [span])
   const [api, setApi] = useState(false)
-  const { data, error, refetch } = usePage(page, period(span))
+  const { data, error, refetch } = usePage(page, asked)
   if (error) return <Problem error={error as ApiError} retry={() => refetch()} />
   const all = data ? rows(data) : []
   const total: Row = data ? sum(data) : {}

@@ -103,71 +103,76 @@ interface Block {
   servers: Row[]
 }
 
-function blocks(m: Model): { top: Block[]; below: Block[] } {
-  const drawn = new Set(m.networks.map((n) => n.id as string))
-  const first = (s: Row) => (m.links.get(s.id) ?? []).filter((n) => drawn.has(n))
+/** Which servers stand below which network, or in which host. */
+function blocks(m: Model): { top: Block[]; below: Block[]; hosts: Block[]; loose: Block } {
   const external = new Set(m.networks.filter((n) => n['router:external']).map((n) => n.id as string))
-  const of = (n: Row): Block => ({ head: { kind: 'network', row: n }, servers: [] })
-  const top = m.networks.filter((n) => external.has(n.id)).map(of)
-  const below = m.networks.filter((n) => !external.has(n.id)).map(of)
-  if (m.hosts.length > 0) {
-    const name = (s: Row) => s['OS-EXT-SRV-ATTR:host'] || ''
-    for (const h of m.hosts) {
-      below.push({
-        head: { kind: 'host', row: h },
-        servers: m.servers.filter((s) => name(s) === (h.service?.host ?? h.hypervisor_hostname)),
-      })
-    }
-    const placed = new Set(below.flatMap((b) => b.servers))
-    below.push({ servers: m.servers.filter((s) => !placed.has(s)) })
-    return { top, below }
-  }
+  const of = (kind: Kind) => (row: Row) => ({ head: { kind, row }, servers: [] as Row[] })
+  const top = m.networks.filter((n) => external.has(n.id)).map(of('network'))
+  const below = m.networks.filter((n) => !external.has(n.id)).map(of('network'))
+  const hosts = m.hosts.map(of('host'))
   const loose: Block = { servers: [] }
-  const at = new Map([...top, ...below].map((b) => [b.head?.row.id as string, b]))
+  const at = new Map<string, Block>()
+  for (const b of [...top, ...below]) at.set(b.head.row.id, b)
+  for (const b of hosts) at.set(`host ${b.head.row.service?.host ?? b.head.row.hypervisor_hostname}`, b)
   for (const s of m.servers) {
-    const networks = first(s)
-    const home = networks.find((n) => !external.has(n)) ?? networks[0]
+    const networks = (m.links.get(s.id) ?? []).filter((n) => at.has(n))
+    const home = hosts.length > 0 ? `host ${s['OS-EXT-SRV-ATTR:host']}` : (networks.find((n) => !external.has(n)) ?? networks[0])
     ;(at.get(home) ?? loose).servers.push(s)
   }
-  return { top, below: [...below, loose] }
+  return { top, below, hosts, loose }
 }
+
+/** How many servers of a host are beside one another. */
+const abreast = (b: Block, most: number) => Math.min(most, Math.max(1, Math.ceil(Math.sqrt(b.servers.length))))
 
 /** Draws a model. */
 export function layout(m: Model): Layout {
-  const columns = Math.max(3, m.routers.length + 1, Math.min(10, Math.ceil(Math.sqrt(m.servers.length))))
+  const { top, below, hosts, loose } = blocks(m)
+  const wanted = hosts.length > 0 ? hosts.reduce((n, b) => n + abreast(b, 8), 0) : Math.ceil(Math.sqrt(m.servers.length))
+  const columns = Math.max(3, m.routers.length + 1, Math.min(hosts.length > 0 ? 8 : 10, wanted))
   const width = columns * pitch
   const boxes: Box[] = []
-  const hue = new Map(m.networks.map((n, i) => [n.id as string, i % hues.length]))
-  let y = 0
-  const place = (b: Block) => {
-    if (!b.head && b.servers.length === 0) return
-    const rows = Math.ceil(b.servers.length / columns)
-    const framed = b.head?.kind === 'host'
-    if (b.head) {
-      const height = busHeight + (framed ? rows * (serverHeight + rowGap) + margin : 0)
-      boxes.push({ id: b.head.row.id, kind: b.head.kind, x: 0, y, width, height, row: b.head.row, hue: hue.get(b.head.row.id) ?? 0 })
-      y += busHeight + (framed ? margin : rows > 0 ? gap : 0)
-    } else {
-      boxes.push({ id: 'loose', kind: 'loose', x: 0, y, width, height: busHeight, row: { id: 'loose' }, hue: 0 })
-      y += busHeight
-    }
-    b.servers.forEach((row, i) => {
-      const at = { x: (i % columns) * pitch + (pitch - serverWidth) / 2, y: y + Math.floor(i / columns) * (serverHeight + rowGap) }
-      boxes.push({ id: row.id, kind: 'server', ...at, width: serverWidth, height: serverHeight, row, hue: 0 })
+  const add = (kind: Kind, row: Row, x: number, y: number, wide: number, height: number, hue = 0) =>
+    boxes.push({ id: row.id, kind, x, y, width: wide, height, row, hue })
+  /** Puts servers below one another from a column on, and tells how high that is. */
+  const rows = (servers: Row[], column: number, across: number, y: number): number => {
+    const x = (i: number) => (column + (i % across)) * pitch + (pitch - serverWidth) / 2
+    servers.forEach((row, i) => {
+      add('server', row, x(i), y + Math.floor(i / across) * (serverHeight + rowGap), serverWidth, serverHeight)
     })
-    y += rows * (serverHeight + rowGap) + gap
+    return Math.ceil(servers.length / across) * (serverHeight + rowGap)
   }
-  const { top, below } = blocks(m)
-  top.forEach(place)
+  let y = 0
+  const bus = (b: Block) => {
+    if (b.head) add('network', b.head.row, 0, y, width, busHeight, m.networks.indexOf(b.head.row) % hues.length)
+    else add('loose', { id: 'loose' }, 0, y, width, busHeight)
+    y += busHeight + (b.servers.length > 0 && b.head ? gap : 0)
+    y += rows(b.servers, 0, columns, y) + gap
+  }
+  top.forEach(bus)
   if (m.routers.length > 0) {
     y += gap / 2
+    // A router stands over a gutter: its lines go straight down.
     m.routers.forEach((row, i) => {
-      // A router stands over a gutter: its lines go straight down.
-      boxes.push({ id: row.id, kind: 'router', x: (i + 1) * pitch - serverWidth / 2, y, width: serverWidth, height: 54, row, hue: 0 })
+      add('router', row, (i + 1) * pitch - serverWidth / 2, y, serverWidth, 54)
     })
     y += 54 + gap * 1.5
   }
-  below.forEach(place)
+  below.forEach(bus)
+  let [column, tallest] = [0, 0]
+  for (const b of hosts) {
+    const across = abreast(b, columns)
+    if (column + across > columns) {
+      y += tallest + gap
+      column = tallest = 0
+    }
+    const high = busHeight + margin + rows(b.servers, column, across, y + busHeight + margin)
+    if (b.head) add('host', b.head.row, column * pitch + 3, y, across * pitch - 6, high)
+    column += across
+    tallest = Math.max(tallest, high)
+  }
+  if (hosts.length > 0) y += tallest + gap
+  if (loose.servers.length > 0) bus(loose)
   return { boxes, wires: wires(boxes, m), width, height: Math.max(0, y - gap) }
 }
 

@@ -3,7 +3,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { Background, MiniMap, ReactFlow, ReactFlowProvider, useReactFlow, ViewportPortal } from '@xyflow/react'
 import '@xyflow/react/dist/base.css'
 import { App, Button, Card, Empty, Flex, Input, Skeleton, Space, Steps, Tooltip, Typography, theme } from 'antd'
-import { useMemo, useState } from 'react'
+import { useEffect, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useTheme } from '../../app/theme'
 import { type ApiError, type PageData, useCan, usePage, useSession } from '../../kit/api'
@@ -18,6 +18,7 @@ import { png, svg, words } from './svg'
 import './topology.css'
 
 const nodeTypes = { box: BoxFace }
+const whole = { maxZoom: 1, padding: 0.06 }
 
 /** How the networks of a project, or of the whole cloud, hang together. */
 function TopologyPage({ page, title, hosts }: { page: string; title: string; hosts: boolean }) {
@@ -136,7 +137,7 @@ function Tools({ drawn, data }: { drawn: Layout; data: PageData }) {
   const zoom: [string, React.ReactNode, () => void][] = [
     ['zoomIn', <PlusOutlined key="in" />, () => void flow.zoomIn()],
     ['zoomOut', <MinusOutlined key="out" />, () => void flow.zoomOut()],
-    ['fit', <AimOutlined key="fit" />, () => void flow.fitView()],
+    ['fit', <AimOutlined key="fit" />, () => void flow.fitView(whole)],
   ]
   return (
     <Space.Compact>
@@ -165,6 +166,12 @@ function Flow({ drawn, data, reload }: { drawn: Layout; data: PageData; reload: 
   // Where the dragged thing is; all others are where the layout puts them.
   const [dragged, setDragged] = useState<{ id: string; x: number; y: number }>()
   const [form, setForm] = useState<{ spec: FormSpec; row: Box['row'] }>()
+  // What has grown is shown whole again, until somebody looks at a part of it.
+  const moved = useRef(false)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it is the size that matters
+  useEffect(() => {
+    if (!moved.current) void flow.fitView(whole)
+  }, [flow, drawn.width, drawn.height])
   const nodes = drawn.boxes.map(
     (box): BoxNode => ({
       id: box.id,
@@ -175,6 +182,8 @@ function Flow({ drawn, data, reload }: { drawn: Layout; data: PageData; reload: 
       height: box.height,
       draggable: draggable.includes(box.kind),
       focusable: false,
+      // What cannot be dragged can be clicked all the same.
+      style: { pointerEvents: 'all' },
       zIndex: dragged?.id === box.id ? 3 : box.kind === 'host' || box.kind === 'loose' ? 0 : 1,
     }),
   )
@@ -208,16 +217,20 @@ function Flow({ drawn, data, reload }: { drawn: Layout; data: PageData; reload: 
           nodeTypes={nodeTypes}
           colorMode={dark ? 'dark' : 'light'}
           fitView
-          fitViewOptions={{ maxZoom: 1, padding: 0.06 }}
+          fitViewOptions={whole}
           minZoom={0.05}
           maxZoom={2}
-          onlyRenderVisibleElements
+          // All that is drawn can be reached by Tab; of very many things only what is seen is drawn.
+          onlyRenderVisibleElements={drawn.boxes.length > 300}
           nodesConnectable={false}
           nodesFocusable={false}
           elementsSelectable={false}
           disableKeyboardA11y
           deleteKeyCode={null}
-          onMoveStart={() => select(undefined)}
+          onMoveStart={(e) => {
+            if (e) moved.current = true
+            select(undefined)
+          }}
           onNodeDragStart={() => select(undefined)}
           onNodeDrag={(e, node) => {
             setDragged({ id: node.id, ...node.position })
