@@ -168,6 +168,20 @@ func TestDashboard(t *testing.T) {
 			t.Fatalf("the event is %s of %s", e, body)
 		}
 	})
+	t.Run("more of a list comes without the names of the page", func(t *testing.T) {
+		var page map[string]json.RawMessage
+		var networks []struct{ ID string }
+		_, body := admin.do("GET", "/dashboard/pages/networks?limit=1", nil)
+		testx.NoErr(t, json.Unmarshal([]byte(body), &page))
+		testx.NoErr(t, json.Unmarshal(page["networks"], &networks))
+		testx.Equal(t, []bool{len(networks) == 1, page["subnets"] != nil}, []bool{true, true})
+		clear(page)
+		status, body := admin.do("GET", "/dashboard/pages/networks?limit=1&marker="+networks[0].ID, nil)
+		testx.NoErr(t, json.Unmarshal([]byte(body), &page))
+		testx.Equal(t, []any{status, page["networks"] != nil, page["subnets"] != nil}, []any{http.StatusOK, true, false})
+		status, body = admin.do("GET", "/dashboard/pages/servers?limit=1&marker="+networks[0].ID, nil)
+		testx.Equal(t, []any{status, strings.Contains(body, "marker")}, []any{http.StatusBadRequest, true})
+	})
 	t.Run("a member", func(t *testing.T) { dashboardMember(t, b, admin) })
 	t.Run("another scope, and out", func(t *testing.T) {
 		status, _ := admin.do("PUT", "/dashboard/session/scope", map[string]any{"system": true})

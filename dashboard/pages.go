@@ -230,7 +230,7 @@ var pages = map[string][]part{
 }
 
 // listed are the query keys a list is paged and filtered by.
-var listed = []string{"limit", "marker", "sort_key", "sort_dir", "sort", "name", "status", "all_tenants", "host", "project_id", "visibility", "start", "end"}
+var listed = []string{"limit", "marker", "sort_key", "sort_dir", "sort", "name", "status", "all_tenants", "host", "project_id", "visibility", "ip", "availability_zone", "start", "end"}
 
 // anID is what may stand for {id}.
 var anID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
@@ -253,6 +253,9 @@ func (s *Service) page(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	if needsID(parts) && !anID.MatchString(q.Get("id")) {
 		return refuse(http.StatusBadRequest, "The page needs an id.")
+	}
+	if q.Has("marker") { // more of a list, whose names the page has
+		parts = slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return !p.main })
 	}
 	if err := brokerNames(parts, q); err != nil {
 		return err

@@ -25,4 +25,11 @@ done
 browse "two people see each other's doings" live.mjs en secret
 browse "every page: axe-core" pages.mjs secret
 step "nubo down" "$nubo" down --data-dir "$dir"
+
+# NUBO_TEST_SERVERS=10000 takes some minutes.
+NUBO_ADMIN_PASSWORD=secret step "a cloud of many hosts" cloud_up "$work/many" --virt simulated --hosts 100 --port-offset "$offset"
+SHOTS=$work node "$root/web/e2e/many.mjs" "http://127.0.0.1:$((9999 + offset))" en secret "${NUBO_TEST_SERVERS:-1000}" > "$work/walk" 2>&1
+sed "s/^/    /" "$work/walk"
+step "a list of very many servers" grep -qE '^[0-9]+ passed, 0 failed' "$work/walk"
+step "nubo down" "$nubo" down --data-dir "$work/many"
 summary

@@ -131,11 +131,16 @@ export type Row = Record<string, any>
 
 export type PageData = Row & { errors: Record<string, { code: number; message: string }> }
 
+/** What a page shows, as a query. */
+export const pageQuery = (page: string, params: Record<string, string>) => ({
+  queryKey: ['page', page, params],
+  queryFn: () => request<PageData>('GET', `/dashboard/pages/${page}?${new URLSearchParams(params)}`),
+})
+
 /** One page's data: one request. */
 export function usePage(page: string, params: Record<string, string> = {}, enabled = true) {
   return useQuery({
-    queryKey: ['page', page, params],
-    queryFn: () => request<PageData>('GET', `/dashboard/pages/${page}?${new URLSearchParams(params)}`),
+    ...pageQuery(page, params),
     enabled,
     // While a page asks for something else of the same, what it showed stays.
     placeholderData: keepPreviousData,

@@ -2,12 +2,13 @@
 import { ReloadOutlined, SettingOutlined } from '@ant-design/icons'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { Button, Checkbox, Dropdown, Empty, Flex, Input, Space, Table, type TableColumnType, Tooltip, Typography } from 'antd'
-import { type ReactNode, useMemo, useState } from 'react'
+import { type ReactNode, useEffect, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type Action, Actions, useBulk } from './actions'
 import { type ApiError, type Call, type PageData, type Row, useCan, usePage } from './api'
 import { type Column, filter } from './filter'
 import { FormButton, type FormSpec } from './form'
+import { hole, type Long, order, piece, serverQuery, useLong } from './long'
 import { Missing, Problem } from './problem'
 import { reason } from './reason'
 import { ShowApi } from './showapi'
@@ -28,31 +29,50 @@ export interface ListSpec {
   rowKey?: string
   call?: Call
   extra?: (data: PageData) => ReactNode
+  /** What the server can do when there are more rows than one would read at once. */
+  long?: Long
 }
 
-/** How many rows a list asks for at once. */
+/** How many rows a list asks for at once that is not read in pieces. */
 const most = 1000
 
 export function ListPage({ spec }: { spec: ListSpec }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
-  const search = useSearch({ strict: false }) as { q?: string }
-  const { data, error, isLoading, isFetching, refetch } = usePage(spec.page, spec.params ?? { limit: String(most) })
+  const search = useSearch({ strict: false }) as { q?: string; sort?: string }
+  const ask = (change: { q?: string; sort?: string }) =>
+    navigate({ to: '.', search: ((old: object) => ({ ...old, ...change })) as never, replace: true })
+  const first = usePage(spec.page, spec.long ? { limit: String(piece), ...spec.params } : (spec.params ?? { limit: String(most) }))
+  const { data, isLoading } = first
   const can = useCan([spec.create, spec.bulk, ...(spec.actions ?? [])].flatMap((a) => a?.rule ?? []))
   const bulk = useBulk()
-  const [selected, setSelected] = useState<string[]>([])
+  const [selected, setSelected] = useState<Row[]>([])
   const [hidden, setHidden] = useState<string[]>(() => stored(spec.key) ?? spec.columns.filter((c) => c.hidden).map((c) => c.key))
   const [api, setApi] = useState(false)
   const rowKey = spec.rowKey ?? 'id'
   const rows = useMemo(() => (data ? spec.rows(data) : []), [data, spec])
-  const shown = useMemo(() => (data ? filter(rows, data, spec.columns, search.q ?? '') : []), [rows, data, spec.columns, search.q])
-  const columns = spec.columns.filter((c) => !hidden.includes(c.key)).map((c) => column(c, data, t(`fields.${c.title ?? c.key}`)))
+  // A list of which there is more than what was read is the server's to filter and sort.
+  const far = spec.long && rows.length >= piece ? spec.long : undefined
+  const typed = useSettled(search.q ?? '')
+  const query = { ...spec.params, ...(far ? serverQuery(far, typed, search.sort) : {}) }
+  const long = useLong({ page: spec.page, query, rowKey, rows: spec.rows }, far !== undefined)
+  const near = useMemo(
+    () => (data && !far ? filter(rows, data, spec.columns, search.q ?? '') : []),
+    [rows, data, far, spec.columns, search.q],
+  )
+  const shown = far ? long.rows : near
+  const error = (first.error as ApiError | null) ?? long.error
+  const isFetching = first.isFetching || long.reading
+  const refetch = () => (far ? long.refetch() : first.refetch())
+  const columns = spec.columns
+    .filter((c) => !hidden.includes(c.key))
+    .map((c) => column(c, data, t(`fields.${c.title ?? c.key}`), order(search.sort), far))
   if (spec.actions && data) {
     columns.push({
       key: 'actions',
       title: t('common.actions'),
       width: 120,
-      render: (_, row) => <Actions actions={spec.actions ?? []} row={row} data={data} after={refetch} />,
+      render: (_, row) => (hole(row) ? null : <Actions actions={spec.actions ?? []} row={row} data={data} after={refetch} />),
     })
   }
   const mayCreate = can(spec.create?.rule)
@@ -68,7 +88,7 @@ export function ListPage({ spec }: { spec: ListSpec }) {
             placeholder={t('list.filter')}
             aria-label={t('list.filter')}
             defaultValue={search.q}
-            onChange={(e) => navigate({ to: '.', search: { q: e.target.value || undefined } as never, replace: true })}
+            onChange={(e) => ask({ q: e.target.value || undefined })}
             style={{ width: 220 }}
           />
           <Tooltip title={t('list.reload')}>
@@ -86,15 +106,10 @@ export function ListPage({ spec }: { spec: ListSpec }) {
               danger={spec.bulk.danger}
               onClick={() =>
                 spec.bulk &&
-                bulk(
-                  spec.bulk,
-                  rows.filter((r) => selected.includes(r[rowKey])),
-                  data,
-                  () => {
-                    setSelected([])
-                    void refetch()
-                  },
-                )
+                bulk(spec.bulk, selected, data, () => {
+                  setSelected([])
+                  void refetch()
+                })
               }
             >
               {t(`actions.${spec.bulk.key}`)} ({selected.length})
@@ -113,7 +128,7 @@ export function ListPage({ spec }: { spec: ListSpec }) {
         </Space>
       </Flex>
       {api && spec.call ? <ShowApi calls={[spec.call]} /> : null}
-      {error ? <Problem error={error as ApiError} retry={() => refetch()} /> : null}
+      {error ? <Problem error={error} retry={() => refetch()} /> : null}
       {data ? <Missing errors={data.errors} /> : null}
       {data && spec.extra ? spec.extra(data) : null}
       <Table<Row>
@@ -125,25 +140,60 @@ export function ListPage({ spec }: { spec: ListSpec }) {
         virtual={shown.length > 100}
         scroll={shown.length > 100 ? { y: 640, x: 960 } : { x: 'max-content' }}
         pagination={false}
-        rowSelection={spec.bulk ? { selectedRowKeys: selected, onChange: (keys) => setSelected(keys as string[]) } : undefined}
+        onScroll={far ? long.onScroll : undefined}
+        onChange={(_, __, sorted) => {
+          const one = Array.isArray(sorted) ? sorted[0] : sorted
+          ask({ sort: one?.order ? `${one.order === 'descend' ? '-' : ''}${one.columnKey}` : undefined })
+        }}
+        rowSelection={
+          spec.bulk
+            ? {
+                selectedRowKeys: selected.map((r) => r[rowKey]),
+                columnWidth: 48,
+                preserveSelectedRowKeys: true,
+                getCheckboxProps: (row) => ({ disabled: hole(row) }),
+                onChange: (_, chosen) => setSelected(chosen.filter(Boolean)),
+              }
+            : undefined
+        }
         locale={{ emptyText: error ? ' ' : <Empty description={search.q ? t('list.nothing') : t(`pages.${spec.key}.empty`)} /> }}
       />
       <Typography.Text type="secondary" aria-live="polite">
-        {t('list.count', { count: shown.length })}
+        {far && !long.whole ? t('list.atLeast', { count: long.least }) : t('list.count', { count: shown.length })}
+        {!spec.long && rows.length >= most ? ` ${t('list.first')}` : ''}
+        {far
+          ? ` ${t('list.far', {
+              keys: Object.keys(far.filter)
+                .filter(Boolean)
+                .map((k) => `${k}:`)
+                .join(' '),
+            })}`
+          : ''}
       </Typography.Text>
     </Flex>
   )
 }
 
-function column(c: Column, data: PageData | undefined, title: string): TableColumnType<Row> {
+function column(c: Column, data: PageData | undefined, title: string, by: ReturnType<typeof order>, far?: Long): TableColumnType<Row> {
   const text = (row: Row) => (data && c.text ? c.text(row, data) : row[c.key])
   return {
     key: c.key,
     title,
     width: c.width,
-    sorter: (a, b) => compare(text(a), text(b)),
-    render: (_, row) => (data && c.render ? c.render(row, data) : (row[c.key] ?? '–')),
+    sorter: far ? c.key in far.sort : (a, b) => compare(text(a), text(b)),
+    sortOrder: by?.key === c.key ? (by.descend ? 'descend' : 'ascend') : null,
+    render: (_, row) => (hole(row) ? '…' : data && c.render ? c.render(row, data) : (row[c.key] ?? '–')),
   }
+}
+
+/** A value once it has not changed for a moment, so that not every letter typed is a request. */
+function useSettled(value: string): string {
+  const [settled, setSettled] = useState(value)
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), 250)
+    return () => clearTimeout(timer)
+  }, [value])
+  return settled
 }
 
 function compare(a: unknown, b: unknown): number {

@@ -4,6 +4,7 @@ import { sections } from '../app/menu'
 import type { PageData } from '../kit/api'
 import { filter } from '../kit/filter'
 import { placeOf } from '../kit/links'
+import { order, serverQuery } from '../kit/long'
 import { curl } from '../kit/showapi'
 import { createServer } from '../pages/project/servernew'
 
@@ -21,6 +22,28 @@ describe('filter', () => {
   it('takes ids', () => expect(names('b2')).toEqual(['database']))
   it('wants all words', () => expect(names('web shut')).toEqual([]))
   it('gives all for nothing', () => expect(names('  ')).toEqual(['web', 'database']))
+})
+
+describe('a long list', () => {
+  const long = {
+    sort: { name: 'display_name' },
+    filter: {
+      '': (words: string): Record<string, string> => ({ name: words }),
+      status: (value: string): Record<string, string> => ({ status: value.toUpperCase() }),
+    },
+  }
+  it('sends what is typed', () =>
+    expect(serverQuery(long, ' web  one status:active', undefined)).toEqual({ name: 'web one', status: 'ACTIVE' }))
+  it('takes a key it does not know for words', () => expect(serverQuery(long, 'a:b', undefined)).toEqual({ name: 'a:b' }))
+  it('waits for a value', () => expect(serverQuery(long, 'status:', undefined)).toEqual({}))
+  it('sorts by what the server knows', () => {
+    expect(serverQuery(long, '', '-name')).toEqual({ sort_key: 'display_name', sort_dir: 'desc' })
+    expect(serverQuery(long, '', 'image')).toEqual({})
+  })
+  it('reads an order', () => {
+    expect(order('name')).toEqual({ key: 'name', descend: false })
+    expect(order(undefined)).toBeUndefined()
+  })
 })
 
 describe('a new server', () => {

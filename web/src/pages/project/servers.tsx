@@ -7,6 +7,7 @@ import { options } from '../../kit/form'
 import { addresses, ago, time } from '../../kit/format'
 import type { ListSpec } from '../../kit/list'
 import { ListPage } from '../../kit/list'
+import type { Long } from '../../kit/long'
 import { Status } from '../../kit/status'
 import { computeLines, QuotaBars } from '../quota'
 
@@ -202,6 +203,28 @@ const columns: ListSpec['columns'] = [
 
 const listActions = serverActions.filter((a) => !['attachVolume', 'attachInterface', 'addFloatingIp'].includes(a.key))
 
+// Nova's filters by name and address are regular expressions.
+const literal = (typed: string) => typed.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+
+const long: Long = {
+  sort: {
+    name: 'display_name',
+    status: 'vm_state',
+    zone: 'availability_zone',
+    created: 'created_at',
+    host: 'host',
+    project_id: 'project_id',
+    id: 'uuid',
+  },
+  filter: {
+    '': (words): Record<string, string> => (/^[0-9.]*\.[0-9.]*$/.test(words) ? { ip: literal(words) } : { name: literal(words) }),
+    name: (value) => ({ name: literal(value) }),
+    status: (value) => ({ status: value.toUpperCase() }),
+    addresses: (value) => ({ ip: literal(value) }),
+    zone: (value) => ({ availability_zone: value }),
+  },
+}
+
 const own: ListSpec = {
   key: 'servers',
   page: 'servers',
@@ -212,6 +235,7 @@ const own: ListSpec = {
   create: { rule: rule('servers:create'), to: '/servers/new' },
   extra: (data) => <QuotaBars lines={computeLines(data)} />,
   call: { method: 'GET', service: 'compute', path: '/servers/detail', cli: 'openstack server list --long' },
+  long,
 }
 
 export const Servers = () => <ListPage spec={own} />
@@ -219,7 +243,7 @@ export const Servers = () => <ListPage spec={own} />
 const everybodys: ListSpec = {
   ...own,
   key: 'adminServers',
-  params: { limit: '1000', all_tenants: '1' },
+  params: { all_tenants: '1' },
   create: undefined,
   extra: undefined,
   columns: [
@@ -229,6 +253,7 @@ const everybodys: ListSpec = {
     ...columns.slice(1),
   ],
   call: { method: 'GET', service: 'compute', path: '/servers/detail?all_tenants=1', cli: 'openstack server list --all-projects --long' },
+  long: { ...long, filter: { ...long.filter, host: (value) => ({ host: value }), project_id: (value) => ({ project_id: value }) } },
 }
 
 export const AdminServers = () => <ListPage spec={everybodys} />

@@ -1,0 +1,131 @@
+// A list of very many servers: how long its first rows take, that scrolling
+// reads what comes into view and forgets the rest, and that the server filters
+// and sorts. The servers are made through the API, like anybody's.
+//
+// usage: many.mjs BASE LANGUAGE PASSWORD COUNT
+import { Person, Report, launch } from './ui.mjs'
+
+const [, , base, language, password, total = '1000'] = process.argv
+const count = Number(total)
+const batch = 100
+
+const report = new Report()
+const browser = await launch()
+const p = await Person.open(browser, base, language)
+
+async function api(method, path, body) {
+  const resp = await p.page.request.fetch(`${base}/dashboard${path}`, {
+    method,
+    data: body,
+    headers: { 'X-Nubo-Dashboard': '1', 'OpenStack-API-Version': 'compute 2.96', 'Content-Type': path.endsWith('/file') ? 'application/octet-stream' : 'application/json' },
+  })
+  if (!resp.ok()) throw new Error(`${method} ${path}: ${resp.status()} ${await resp.text()}`)
+  return resp.status() === 204 ? undefined : resp.json()
+}
+
+const compute = '/api/compute'
+const settle = (ms) => p.page.waitForTimeout(ms)
+const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1]
+
+async function make() {
+  const { project } = await api('GET', '/session')
+  await api('PUT', `${compute}/os-quota-sets/${project.id}`, { quota_set: { instances: -1, cores: -1, ram: -1 } })
+  const { flavor } = await api('POST', `${compute}/flavors`, { flavor: { name: `m${Date.now().toString(36)}`, vcpus: 1, ram: 64, disk: 0 } })
+  const image = await api('POST', '/api/image/v2/images', { name: 'many', disk_format: 'raw', container_format: 'bare' })
+  await api('PUT', `/api/image/v2/images/${image.id}/file`, Buffer.alloc(4096))
+  const names = Array.from({ length: count / batch }, (_, i) => `many-${String(i).padStart(3, '0')}`)
+  await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      for (let name = names.pop(); name; name = names.pop()) {
+        await api('POST', `${compute}/servers`, {
+          server: { name, flavorRef: flavor.id, imageRef: image.id, networks: 'none', min_count: batch, max_count: batch, return_reservation_id: true },
+        })
+      }
+    }),
+  )
+  while ((await api('GET', `${compute}/servers?status=BUILD&limit=1`)).servers.length > 0) await settle(500)
+}
+
+/** The heap in MiB, without what is garbage. */
+async function heap() {
+  const cdp = await p.context.newCDPSession(p.page)
+  await cdp.send('HeapProfiler.collectGarbage')
+  const { usedSize } = await cdp.send('Runtime.getHeapUsage')
+  await cdp.detach()
+  return usedSize / 2 ** 20
+}
+
+const body = p.page.locator('.ant-table-tbody-virtual-holder')
+const drawn = () => p.page.locator('.ant-table-row').count()
+const figures = {}
+
+try {
+  await p.signIn('admin', password)
+  await report.step(`${count} servers are made`, async () => {
+    const began = Date.now()
+    const have = await api('GET', `${compute}/servers?name=%5Emany&limit=1000`)
+    if (have.servers.length < Math.min(count, 1000)) await make()
+    figures.made = (Date.now() - began) / 1000
+  })
+  await report.step('the first rows take the server less than half a second', async () => {
+    const took = []
+    for (let i = 0; i < 9; i++) {
+      const began = performance.now()
+      await api('GET', '/pages/servers?limit=200')
+      took.push(performance.now() - began)
+    }
+    figures.first = median(took)
+    const began = performance.now()
+    await api('GET', '/pages/servers?limit=1000')
+    figures.thousand = performance.now() - began
+    if (figures.first > 500) throw new Error(`it took ${figures.first} ms`)
+  })
+  await report.step('the list shows them', async () => {
+    const began = performance.now()
+    await p.menu('project', 'servers')
+    await p.page.locator('.ant-table-row', { hasText: 'many' }).first().waitFor()
+    figures.shown = performance.now() - began
+    figures.heapBefore = await heap()
+  })
+  await report.step('scrolling reads to the end, and the tab forgets what is out of view', async () => {
+    figures.rows = await drawn()
+    const least = p.page.locator('main [aria-live=polite], [role=main] [aria-live=polite]').last()
+    const wanted = new RegExp(`${count}`)
+    for (let n = 0; !wanted.test(await least.innerText()); n++) {
+      if (n > count / 50) throw new Error(`the end is not reached: ${await least.innerText()}`)
+      await body.evaluate((e) => e.scrollTo(0, e.scrollHeight))
+      await settle(100)
+      figures.rows = Math.max(figures.rows, await drawn())
+    }
+    await p.page.locator('.ant-table-row', { hasText: 'many-' }).first().waitFor()
+    figures.heapAfter = await heap()
+    if (figures.rows > 100) throw new Error(`${figures.rows} rows are in the document`)
+    if (figures.heapAfter - figures.heapBefore > 32) throw new Error(`the heap grew from ${figures.heapBefore} to ${figures.heapAfter} MiB`)
+  })
+  await report.step('what is typed is looked for by the server', async () => {
+    await p.page.getByRole('searchbox').fill('many-000-7')
+    await p.page.locator('.ant-table-row', { hasText: 'many-000-7' }).first().waitFor()
+    await p.page.waitForFunction(() => [...document.querySelectorAll('.ant-table-row')].every((r) => r.textContent.includes('many-000-7')))
+    await p.page.getByRole('searchbox').fill('')
+  })
+  await report.step('a column is sorted by the server, and the address says so', async () => {
+    await p.page.getByRole('columnheader', { name: p.t('fields.name') }).click()
+    await p.page.waitForURL(/sort=name/)
+    await body.evaluate((e) => e.scrollTo(0, 0))
+    await p.page.locator('.ant-table-row', { hasText: 'many-000-1' }).first().waitFor()
+  })
+  await report.step('nothing has gone wrong in the browser', async () => {
+    if (p.errors.length > 0) throw new Error(p.errors.join('\n'))
+  })
+} catch {
+  await p.page.screenshot({ path: `${process.env.SHOTS ?? '.'}/many-${language}.png` })
+} finally {
+  const f = figures
+  const n = (v, digits = 0) => v?.toFixed(digits)
+  console.log(
+    `${count} servers made in ${n(f.made, 1)} s; first 200 rows ${n(f.first)} ms of server time, 1000 rows ${n(f.thousand)} ms; on screen after ${n(f.shown)} ms; ` +
+      `at most ${f.rows} rows in the document; heap ${n(f.heapBefore, 1)} MiB before and ${n(f.heapAfter, 1)} MiB after scrolling through all`,
+  )
+  await browser.close()
+  report.end()
+}

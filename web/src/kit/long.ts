@@ -1,0 +1,144 @@
+// Lists that are too long to be read whole: the server filters and sorts them,
+// and what is in view is read in pieces as one scrolls. What is out of view is
+// forgotten, so that a tab needs no more memory for ten thousand rows than for
+// a few hundred.
+import { useQueries } from '@tanstack/react-query'
+import { type UIEvent, useEffect, useMemo, useRef, useState } from 'react'
+import { type ApiError, type PageData, pageQuery, type Row } from './api'
+
+/** What the server can do with a long list. */
+export interface Long {
+  /** Its sort key by column; by the others a long list cannot be sorted. */
+  sort: Record<string, string>
+  /** Its query by typed key; the key '' is for words without one. */
+  filter: Record<string, (value: string) => Record<string, string>>
+}
+
+/** How many rows are in a piece. */
+export const piece = 200
+
+/** A row that is not read yet. */
+export const hole = (row: Row) => row.hole === true
+
+/** A sort order as the address has it: the column, with - before it for the last first. */
+export function order(sort: string | undefined): { key: string; descend: boolean } | undefined {
+  if (!sort) return undefined
+  return sort.startsWith('-') ? { key: sort.slice(1), descend: true } : { key: sort, descend: false }
+}
+
+/** What is typed and how it is sorted, as the server's query. */
+export function serverQuery(long: Long, typed: string, sort: string | undefined): Record<string, string> {
+  const query: Record<string, string> = {}
+  const words: string[] = []
+  for (const word of typed.split(/\s+/).filter(Boolean)) {
+    const [, key, value] = /^([a-z_]+):(.*)$/i.exec(word) ?? []
+    const by = key ? long.filter[key.toLowerCase()] : undefined
+    if (by && value) Object.assign(query, by(value))
+    else if (!by) words.push(word)
+  }
+  if (words.length > 0) Object.assign(query, long.filter[''](words.join(' ')))
+  const by = order(sort)
+  if (by && long.sort[by.key]) Object.assign(query, { sort_key: long.sort[by.key], sort_dir: by.descend ? 'desc' : 'asc' })
+  return query
+}
+
+interface Source {
+  page: string
+  query: Record<string, string>
+  rowKey: string
+  rows: (data: PageData) => Row[]
+}
+
+interface Window {
+  /** The markers behind which the known pieces begin. */
+  starts: string[]
+  /** The pieces in view. */
+  from: number
+  to: number
+}
+
+const top: Window = { starts: [''], from: 0, to: 0 }
+
+/** The rows of a long list, holes where none are read, and what to do when it is scrolled. */
+export function useLong(source: Source, enabled: boolean) {
+  const identity = JSON.stringify([source.page, source.query, enabled])
+  const [state, setState] = useState({ identity, view: top })
+  const view = state.identity === identity ? state.view : top
+  const setView = (change: (old: Window) => Window) =>
+    setState((old) => ({ identity, view: change(old.identity === identity ? old.view : top) }))
+
+  const inView = enabled ? view.starts.slice(view.from, view.to + 1) : []
+  const answers = useQueries({
+    queries: inView.map((marker) => ({
+      ...pageQuery(source.page, { limit: String(piece), ...source.query, ...(marker ? { marker } : {}) }),
+      gcTime: 10_000,
+    })),
+  })
+  // While a piece is read anew behind another marker, what it had stays.
+  const had = useRef<{ identity: string; rows: Map<number, Row[]> }>({ identity, rows: new Map() })
+  if (had.current.identity !== identity) had.current = { identity, rows: new Map() }
+  const read = had.current.rows
+  for (const at of [...read.keys()]) if (at < view.from || at > view.to) read.delete(at)
+  for (const [i, a] of answers.entries()) if (a.data) read.set(view.from + i, source.rows(a.data))
+
+  const versions = answers.map((a) => `${a.dataUpdatedAt} ${a.status}`).join()
+  // biome-ignore lint/correctness/useExhaustiveDependencies: versions stands for the answers
+  useEffect(() => {
+    for (const [i, a] of answers.entries()) {
+      const at = view.from + i
+      if (a.error && at > 0 && (a.error as ApiError).code === 400) {
+        // The row it begins behind is gone: the piece before it says where it begins now.
+        if (i === 0) setView((old) => ({ ...old, from: at - 1 }))
+        else if (answers[i - 1].dataUpdatedAt < a.errorUpdatedAt) void answers[i - 1].refetch()
+        return
+      }
+      if (!a.data) continue
+      const rows = source.rows(a.data)
+      const next = rows.length < piece ? undefined : (rows[rows.length - 1][source.rowKey] as string)
+      if (view.starts[at + 1] === next) continue
+      setView((old) => {
+        const starts = old.starts.slice(0, at + 1)
+        if (next !== undefined) starts.push(next, ...old.starts.slice(at + 2))
+        return { starts, from: Math.min(old.from, starts.length - 1), to: Math.min(old.to, starts.length - 1) }
+      })
+      return
+    }
+  }, [versions, identity, view])
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: versions stands for what is read
+  const rows = useMemo(() => {
+    const out: Row[] = []
+    const seen = new Set<string>()
+    for (const at of view.starts.keys()) {
+      const there = read.get(at)
+      for (let n = 0; n < (there?.length ?? piece); n++) {
+        const row = there?.[n] ?? { [source.rowKey]: `hole-${at}-${n}`, hole: true }
+        if (seen.has(row[source.rowKey])) continue // it has moved from one piece to the next
+        seen.add(row[source.rowKey])
+        out.push(row)
+      }
+    }
+    return out
+  }, [versions, identity, view])
+
+  return {
+    rows: enabled ? rows : [],
+    /** How many rows there are at least. */
+    least: (view.starts.length - 1) * piece,
+    /** Whether nothing comes after what is known. */
+    whole: (read.get(view.starts.length - 1)?.length ?? piece) < piece,
+    error: answers.find((a) => a.error)?.error as ApiError | undefined,
+    reading: answers.some((a) => a.isFetching),
+    refetch: () => Promise.all(answers.map((a) => a.refetch())),
+    onScroll: (e: UIEvent<HTMLElement>) => {
+      const { scrollTop, scrollHeight, clientHeight } = e.currentTarget
+      const last = view.starts.length - 1
+      const pieceAt = (y: number) => Math.min(last, Math.max(0, Math.floor((y / scrollHeight) * view.starts.length)))
+      // Half a piece before and behind what is in view is read ahead.
+      const ahead = scrollHeight / view.starts.length / 2
+      const from = pieceAt(scrollTop - ahead)
+      const to = pieceAt(scrollTop + clientHeight + ahead)
+      if (from !== view.from || to !== view.to) setView((old) => ({ ...old, from, to }))
+    },
+  }
+}
