@@ -66,12 +66,6 @@ func Open(ctx context.Context, rawURL string, migrations fs.FS, opts ...Option) 
 	if err != nil {
 		return nil, err
 	}
-	same := d.writer == d.reader
-	if d.reader = d.reader.WithQueryHook(spans{}); same {
-		d.writer = d.reader
-	} else {
-		d.writer = d.writer.WithQueryHook(spans{})
-	}
 	for _, o := range opts {
 		o(d)
 	}

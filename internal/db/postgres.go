@@ -46,7 +46,7 @@ func openPostgres(ctx context.Context, rawURL string) (*DB, error) {
 	pool.SetMaxOpenConns(postgresConns)
 	pool.SetMaxIdleConns(postgresConns / 4)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
-	bdb := bun.NewDB(pool, pgdialect.New())
+	bdb := bun.NewDB(pool, pgdialect.New()).WithQueryHook(spans{})
 	return &DB{reader: bdb, writer: bdb, writers: semaphore.NewWeighted(postgresWriters), slots: postgresWriters}, nil
 }
 

@@ -5,8 +5,11 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"strings"
+	"time"
 
 	"modernc.org/sqlite"
+
+	"nubo/internal/trace"
 )
 
 // maxStatements is how many statements a SQLite connection keeps prepared.
@@ -56,8 +59,9 @@ type keeper struct {
 // kept is a prepared statement.
 type kept struct {
 	stmt  driver.Stmt
-	asked int64 // the keeper's uses when it was asked for last
-	busy  bool  // its rows are being read
+	shown string // what spans show of the text
+	asked int64  // the keeper's uses when it was asked for last
+	busy  bool   // its rows are being read
 }
 
 // statement gives the kept statement for a query, and its values; nil if the
@@ -80,7 +84,7 @@ func (k *keeper) statement(ctx context.Context, query string, args []driver.Name
 		if len(k.kept) >= maxStatements {
 			k.forgetOldest()
 		}
-		st = &kept{stmt: stmt}
+		st = &kept{stmt: stmt, shown: texts.one(withoutValues(string(text)))}
 		k.kept[string(text)] = st
 	}
 	if st.busy {
@@ -123,7 +127,10 @@ func (k *keeper) ExecContext(ctx context.Context, query string, args []driver.Na
 	if st == nil {
 		return k.sqliteConn.ExecContext(ctx, query, args)
 	}
-	return st.stmt.(driver.StmtExecContext).ExecContext(ctx, values)
+	start := time.Now()
+	res, err := st.stmt.(driver.StmtExecContext).ExecContext(ctx, values)
+	trace.Note(ctx, trace.SQL, st.shown, start, err)
+	return res, err
 }
 
 // QueryContext implements driver.QueryerContext.
@@ -135,12 +142,14 @@ func (k *keeper) QueryContext(ctx context.Context, query string, args []driver.N
 	if st == nil {
 		return k.sqliteConn.QueryContext(ctx, query, args)
 	}
+	span, start := trace.From(ctx), time.Now()
 	rows, err := st.stmt.(driver.StmtQueryContext).QueryContext(ctx, values)
 	if err != nil {
+		span.Note(trace.SQL, st.shown, start, err)
 		return nil, err
 	}
 	st.busy = true
-	return &keptRows{rows, st}, nil
+	return &keptRows{rows, st, span, start}, nil
 }
 
 // Close implements driver.Conn.
@@ -156,11 +165,14 @@ func (k *keeper) Close() error {
 // are closed.
 type keptRows struct {
 	driver.Rows
-	st *kept
+	st    *kept
+	asker *trace.Active // whose statement it is
+	start time.Time
 }
 
 // Close implements driver.Rows.
 func (r *keptRows) Close() error {
 	r.st.busy = false
+	r.asker.Note(trace.SQL, r.st.shown, r.start, nil)
 	return r.Rows.Close()
 }

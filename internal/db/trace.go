@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -12,7 +13,8 @@ import (
 	"nubo/internal/trace"
 )
 
-// spans records statements as spans of the request that asks for them.
+// spans records PostgreSQL's statements as spans of the request that asks for
+// them; SQLite's are where they are kept prepared, see keeper.
 type spans struct{}
 
 // BeforeQuery implements bun.QueryHook.
@@ -27,7 +29,42 @@ func (spans) AfterQuery(ctx context.Context, e *bun.QueryEvent) {
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
-	trace.Note(ctx, trace.SQL, withoutValues(e.Query), e.StartTime, err)
+	trace.Note(ctx, trace.SQL, texts.one(withoutValues(e.Query)), e.StartTime, err)
+}
+
+// texts keeps each text that spans show once.
+var texts = interned{all: map[string]string{}}
+
+type interned struct {
+	mu  sync.Mutex
+	all map[string]string // guarded by mu
+}
+
+// maxTexts bounds them: statements with lists come in many lengths.
+const maxTexts = 4000
+
+func (i *interned) one(text string) string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if known, ok := i.all[text]; ok {
+		return known
+	}
+	if len(i.all) >= maxTexts {
+		text, _, _ = strings.Cut(text, " ")
+		return strings.Clone(text) + " …"
+	}
+	i.all[text] = text
+	return text
+}
+
+// commit commits, and records how long that took.
+func commit(ctx context.Context, tx bun.Tx, hooked bool) error {
+	start := time.Now()
+	err := tx.Commit()
+	if !hooked {
+		trace.Note(ctx, trace.SQL, "COMMIT", start, err)
+	}
+	return err
 }
 
 // turn waits for a turn to write; a wait that can be felt is a span.

@@ -86,7 +86,7 @@ func (d *DB) runTx(ctx context.Context, st *txState, weight int64, fn func(conte
 	if err := fn(context.WithValue(ctx, txKey{d}, st), st.tx); err != nil {
 		return err
 	}
-	if err := st.tx.Commit(); err != nil {
+	if err := commit(ctx, st.tx, d.path == ""); err != nil {
 		return fmt.Errorf("commit transaction: %w", err)
 	}
 	if len(st.added) > 0 { // before the next writer's turn, for the order

@@ -22,10 +22,10 @@ type Recorder struct {
 	changes, reads ring
 }
 
-// Bytes that spans may take.
+// Bytes that spans may take: about 60,000 of changes, 20,000 of reads.
 const (
-	changesLimit = 24 << 20
-	readsLimit   = 8 << 20
+	changesLimit = 9 << 20
+	readsLimit   = 3 << 20
 )
 
 // New makes the recorder of a process on a host.
@@ -35,26 +35,37 @@ func New(host string) *Recorder {
 
 // ring is a queue that forgets the oldest beyond so many bytes.
 type ring struct {
-	buf          []Span
+	buf          []record
 	first, n     int
 	bytes, limit int
 }
 
-// weight is about what a span takes; ids are shared within a trace.
-func weight(s *Span) int {
-	return int(unsafe.Sizeof(*s)) + len(s.Name) + len(s.Error) + len(s.Key) + len(s.Queue)
+// weight is about what a span takes. A statement's text and what spans of a
+// request have in common are kept once.
+func weight(r *record) int {
+	w := int(unsafe.Sizeof(*r))
+	if kinds[r.kind] != SQL {
+		w += len(r.name)
+	}
+	if d := r.more; d != nil {
+		w += int(unsafe.Sizeof(*d)) + len(d.err) + len(d.key) + len(d.queue)
+	}
+	if r.parent == 0 || kinds[r.kind] == Handle || kinds[r.kind] == HTTPServer {
+		w += int(unsafe.Sizeof(*r.of)) + len(r.of.trace) + len(r.of.id)
+	}
+	return w
 }
 
-func (r *ring) at(i int) *Span { return &r.buf[(r.first+i)%len(r.buf)] }
+func (r *ring) at(i int) *record { return &r.buf[(r.first+i)%len(r.buf)] }
 
 // push adds a span, and forgets the oldest for that if it must.
-func (r *ring) push(s *Span) {
+func (r *ring) push(s *record) {
 	w := weight(s)
 	for r.n > 0 && r.bytes+w > r.limit {
 		r.pop()
 	}
 	if r.n == len(r.buf) {
-		grown := make([]Span, max(256, 2*len(r.buf)))
+		grown := make([]record, max(256, 2*len(r.buf)))
 		for i := range r.n {
 			grown[i] = *r.at(i)
 		}
@@ -65,9 +76,9 @@ func (r *ring) push(s *Span) {
 	*r.at(r.n - 1) = *s
 }
 
-func (r *ring) pop() Span {
+func (r *ring) pop() record {
 	oldest := *r.at(0)
-	*r.at(0) = Span{}
+	*r.at(0) = record{}
 	r.first = (r.first + 1) % len(r.buf)
 	r.n--
 	r.bytes -= weight(&oldest)
@@ -77,18 +88,19 @@ func (r *ring) pop() Span {
 // Add records spans that another process sent.
 func (r *Recorder) Add(spans []Span) {
 	for i := range spans {
-		r.add(spans[i])
+		one := recordOf(&spans[i])
+		r.add(&one)
 	}
 }
 
-func (r *Recorder) add(s Span) {
+func (r *Recorder) add(s *record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.Reads {
-		r.reads.push(&s)
+	if s.of.reads {
+		r.reads.push(s)
 		return
 	}
-	r.changes.push(&s)
+	r.changes.push(s)
 }
 
 // Take removes up to n spans and gives them, oldest first, those that change
@@ -99,14 +111,15 @@ func (r *Recorder) Take(n int) []Span {
 	var out []Span
 	for _, ring := range []*ring{&r.changes, &r.reads} {
 		for ring.n > 0 && len(out) < n {
-			out = append(out, ring.pop())
+			one := ring.pop()
+			out = append(out, one.span())
 		}
 	}
 	return out
 }
 
 // each calls f for every span kept, oldest first; r.mu is held.
-func (r *Recorder) each(f func(*Span)) {
+func (r *Recorder) each(f func(*record)) {
 	for _, ring := range []*ring{&r.changes, &r.reads} {
 		for i := range ring.n {
 			f(ring.at(i))
@@ -125,15 +138,15 @@ func (r *Recorder) Trace(request string) []Span {
 	}
 	r.mu.Lock()
 	id := ""
-	r.each(func(s *Span) {
-		if s.Trace == request || s.Request == request {
-			id = s.Trace
+	r.each(func(s *record) {
+		if s.of.trace == request || s.of.id == request {
+			id = s.of.trace
 		}
 	})
 	var out []Span
-	r.each(func(s *Span) {
-		if id != "" && s.Trace == id && len(out) < maxTrace {
-			out = append(out, *s)
+	r.each(func(s *record) {
+		if id != "" && s.of.trace == id && len(out) < maxTrace {
+			out = append(out, s.span())
 		}
 	})
 	r.mu.Unlock()
@@ -158,19 +171,19 @@ type Query struct {
 	Limit  int
 }
 
-func (q *Query) wants(s *Span) bool {
-	return s.Kind == HTTPServer && s.Parent == 0 && (q.Reads || !s.Reads) && (q.Project == "" || s.Project == q.Project) &&
-		(q.Requests == nil || slices.Contains(q.Requests, s.Request)) && (!q.Failed || s.Status >= 400) &&
-		s.Duration >= q.Slower && strings.Contains(s.Name, q.Text)
+func (q *Query) wants(r *record) bool {
+	return kinds[r.kind] == HTTPServer && r.parent == 0 && (q.Reads || !r.of.reads) && (q.Project == "" || r.more != nil && r.more.project == q.Project) &&
+		(q.Requests == nil || slices.Contains(q.Requests, r.of.id)) && (!q.Failed || r.status >= 400) &&
+		r.duration >= int64(q.Slower) && strings.Contains(r.name, q.Text)
 }
 
 // Recent gives the spans by which requests came in, the newest first.
 func (r *Recorder) Recent(q Query) []Span {
 	r.mu.Lock()
 	out := []Span{}
-	r.each(func(s *Span) {
+	r.each(func(s *record) {
 		if q.wants(s) {
-			out = append(out, *s)
+			out = append(out, s.span())
 		}
 	})
 	r.mu.Unlock()

@@ -80,11 +80,72 @@ type Span struct {
 	Reads bool `json:"reads,omitempty"`
 }
 
+// record is a span as it is kept: small and with few pointers, because there
+// are tens of thousands of them for the collector to look at.
+type record struct {
+	of       *request
+	name     string
+	id       ID
+	parent   ID
+	start    int64 // nanoseconds since 1970
+	duration int64
+	more     *details // nil if there are none
+	kind     uint8    // index into kinds
+	status   uint16
+}
+
+// request is what the spans of a request in one module have in common.
+type request struct {
+	trace, id, service, host string
+	reads                    bool
+}
+
+// details are what few spans have.
+type details struct {
+	project, err, exchange, key, queue string
+	waited                             time.Duration
+}
+
+var kinds = [...]Kind{"", HTTPServer, HTTPClient, Call, Cast, Fanout, Notify, Handle, SQL, Native}
+
+func kindIndex(k Kind) uint8 {
+	for i, known := range kinds {
+		if known == k {
+			return uint8(i)
+		}
+	}
+	return 0
+}
+
+// recordOf is a span that another process sent, to be kept.
+func recordOf(s *Span) record {
+	r := record{
+		of:   &request{s.Trace, s.Request, s.Service, s.Host, s.Reads},
+		name: s.Name, id: s.ID, parent: s.Parent, start: s.Start.UnixNano(), duration: int64(s.Duration), kind: kindIndex(s.Kind), status: uint16(s.Status),
+	}
+	if d := (details{s.Project, s.Error, s.Exchange, s.Key, s.Queue, s.Waited}); d != (details{}) {
+		r.more = &d
+	}
+	return r
+}
+
+func (r *record) span() Span {
+	s := Span{
+		Trace: r.of.trace, Request: r.of.id, Service: r.of.service, Host: r.of.host, Reads: r.of.reads,
+		Name: r.name, ID: r.id, Parent: r.parent, Start: time.Unix(0, r.start).UTC(), Duration: time.Duration(r.duration), Kind: kinds[r.kind], Status: int(r.status),
+	}
+	if d := r.more; d != nil {
+		s.Project, s.Error, s.Exchange, s.Key, s.Queue, s.Waited = d.project, d.err, d.exchange, d.key, d.queue, d.waited
+	}
+	return s
+}
+
 // Active is a span that goes on. Only the goroutine that began it changes it.
 // A nil one is fine: nothing is recorded.
 type Active struct {
-	Span
-	rec *Recorder
+	record
+	rec   *Recorder
+	begun time.Time
 }
 
 // Bounds of what a span's texts take.
@@ -124,7 +185,7 @@ func With(ctx context.Context, rec *Recorder, service string) context.Context {
 // originOf gives the recorder and module of a context, by its span or by With.
 func originOf(ctx context.Context) origin {
 	if a := From(ctx); a != nil {
-		return origin{a.rec, a.Service}
+		return origin{a.rec, a.of.service}
 	}
 	o, _ := ctx.Value(originKey{}).(origin)
 	return o
@@ -140,11 +201,15 @@ func Root(ctx context.Context, kind Kind, name, link string, reads bool) (contex
 		return ctx, nil
 	}
 	parent, parentReads, linked := parseLink(link)
-	a := &Active{rec: o.rec, Span: Span{
-		Trace: cmp.Or(caller.GlobalRequestID, caller.RequestID), Request: caller.RequestID, ID: newID(), Parent: parent,
-		Kind: kind, Service: o.service, Host: o.rec.host, Name: cut(name, maxName), Project: caller.ProjectID, Start: time.Now(),
-		Reads: reads && !linked || parentReads,
+	now := time.Now()
+	a := &Active{rec: o.rec, begun: now, record: record{
+		of: &request{
+			trace: cmp.Or(caller.GlobalRequestID, caller.RequestID), id: caller.RequestID, service: o.service, host: o.rec.host,
+			reads: reads && !linked || parentReads,
+		},
+		id: newID(), parent: parent, kind: kindIndex(kind), name: cut(name, maxName), start: now.UnixNano(),
 	}}
+	a.Asked(caller)
 	return context.WithValue(ctx, activeKey{}, a), a
 }
 
@@ -154,24 +219,43 @@ func Begin(ctx context.Context, kind Kind, name string) (context.Context, *Activ
 	if parent == nil {
 		return ctx, nil
 	}
-	a := parent.child(kind, name)
+	now := time.Now()
+	a := &Active{rec: parent.rec, begun: now, record: parent.child(kind, name, now)}
 	return context.WithValue(ctx, activeKey{}, a), a
 }
 
 // Note records what began at start and ends now, with nothing below it.
 func Note(ctx context.Context, kind Kind, name string, start time.Time, err error) {
-	if parent := From(ctx); parent != nil {
-		a := parent.child(kind, name)
-		a.Start = start
-		a.End(err)
-	}
+	From(ctx).Note(kind, name, start, err)
 }
 
-func (a *Active) child(kind Kind, name string) *Active {
-	return &Active{rec: a.rec, Span: Span{
-		Trace: a.Trace, Request: a.Request, ID: newID(), Parent: a.ID, Kind: kind, Service: a.Service, Host: a.Host,
-		Name: cut(name, maxName), Start: time.Now(), Reads: a.Reads,
-	}}
+// Note is Note below the span.
+func (a *Active) Note(kind Kind, name string, start time.Time, err error) {
+	if a == nil {
+		return
+	}
+	r := a.child(kind, name, start)
+	r.duration = int64(time.Since(start))
+	r.failed(err)
+	a.rec.add(&r)
+}
+
+func (a *Active) child(kind Kind, name string, start time.Time) record {
+	return record{of: a.of, id: newID(), parent: a.id, kind: kindIndex(kind), name: cut(name, maxName), start: start.UnixNano()}
+}
+
+// extra gives the details, to be filled in.
+func (r *record) extra() *details {
+	if r.more == nil {
+		r.more = &details{}
+	}
+	return r.more
+}
+
+func (r *record) failed(err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		r.extra().err = cut(err.Error(), maxError)
+	}
 }
 
 // newID is one of 2^64-1.
@@ -185,29 +269,30 @@ func newID() ID {
 
 // Asked notes who asks, once that is known.
 func (a *Active) Asked(c *auth.Context) {
-	if a != nil {
-		a.Project = c.ProjectID
+	if a != nil && c.ProjectID != "" {
+		a.extra().project = c.ProjectID
 	}
 }
 
 // Answered notes the HTTP status.
 func (a *Active) Answered(status int) {
 	if a != nil {
-		a.Status = status
+		a.status = uint16(status)
 	}
 }
 
 // Routed notes the way over the bus.
 func (a *Active) Routed(exchange, key, queue string) {
 	if a != nil {
-		a.Exchange, a.Key, a.Queue = exchange, key, queue
+		d := a.extra()
+		d.exchange, d.key, d.queue = exchange, key, queue
 	}
 }
 
 // Delayed notes how long nothing was done.
 func (a *Active) Delayed(d time.Duration) {
 	if a != nil {
-		a.Waited = d
+		a.extra().waited = d
 	}
 }
 
@@ -216,11 +301,9 @@ func (a *Active) End(err error) {
 	if a == nil {
 		return
 	}
-	a.Duration = time.Since(a.Start)
-	if err != nil && !errors.Is(err, context.Canceled) {
-		a.Error = cut(err.Error(), maxError)
-	}
-	a.rec.add(a.Span)
+	a.duration = int64(time.Since(a.begun))
+	a.failed(err)
+	a.rec.add(&a.record)
 }
 
 // Header carries Link's text over HTTP.
@@ -237,8 +320,8 @@ func (a *Active) Link() string {
 	if a == nil {
 		return ""
 	}
-	text, _ := a.ID.MarshalText() // never fails
-	if a.Reads {
+	text, _ := a.id.MarshalText() // never fails
+	if a.of.reads {
 		return string(text) + readsMark
 	}
 	return string(text)

@@ -111,7 +111,7 @@ func FuzzLink(f *testing.F) {
 	f.Add("00000000000000ff;r")
 	f.Fuzz(func(t *testing.T, text string) {
 		id, reads, ok := parseLink(text)
-		if a := (&Active{Span: Span{ID: id, Reads: reads}}); ok && a.Link() != text && len(a.Link()) != len(text) {
+		if a := (&Active{record: record{id: id, of: &request{reads: reads}}}); ok && a.Link() != text && len(a.Link()) != len(text) {
 			t.Errorf("%q is read as %q", text, a.Link())
 		}
 	})
