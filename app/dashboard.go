@@ -56,6 +56,7 @@ func (c *cloud) buildDashboard(context.Context) (service.Service, error) {
 			d.WatchBroker(ctx)
 			return nil
 		})
+		g.Go(func() error { return c.bus.ReceiveTraces(ctx, c.trace, func() {}) })
 		g.Go(func() error {
 			<-ctx.Done()
 			d.Close()

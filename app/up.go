@@ -110,6 +110,11 @@ func runCloud(ctx context.Context, o options, set *settings, targets []string, r
 func (c *cloud) run(ctx context.Context, targets []string, ready func() error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if !slices.Contains(targets, "dashboard") { // who shows traces is elsewhere
+		telling := make(chan struct{})
+		go func() { defer close(telling); c.bus.SendTraces(ctx, c.trace) }()
+		defer func() { cancel(); <-telling }()
+	}
 	done := make(chan error, 1)
 	go func() { done <- c.manager.Run(ctx, targets...) }()
 	limit, stop := context.WithTimeout(ctx, startLimit)

@@ -97,7 +97,7 @@ func (b *Bus) Serve(ctx context.Context, srv Server, ready func()) error {
 		if err := t.topic(srv.Exchange, host, host); err != nil {
 			return nil, err
 		}
-		return srv.queues, t.fanout(topic, fanoutQueue)
+		return srv.queues, t.fanout(topic, fanoutQueue, amqp.Table{"x-expires": int32(expires)})
 	}
 	d.stopped = func(ch *amqp.Channel) {
 		// It would expire; there is no need to collect casts until then.

@@ -27,12 +27,12 @@ func (t topology) topic(exchange, queue, key string) error {
 }
 
 // fanout declares a topic's fanout exchange and one server's queue on it.
-func (t topology) fanout(topic, queue string) error {
+func (t topology) fanout(topic, queue string, args amqp.Table) error {
 	exchange := topic + "_fanout"
 	if err := t.ch.ExchangeDeclare(exchange, "fanout", false, true, false, false, nil); err != nil {
 		return err
 	}
-	if _, err := t.ch.QueueDeclare(queue, false, false, false, false, amqp.Table{"x-expires": int32(expires)}); err != nil {
+	if _, err := t.ch.QueueDeclare(queue, false, false, false, false, args); err != nil {
 		return err
 	}
 	return t.ch.QueueBind(queue, topic, exchange, false, nil)
