@@ -176,5 +176,14 @@ func TestDecisions(t *testing.T) {
 		Candidates: 1, Filters: []compute.FilterVerdict{{Filter: "ComputeFilter", Refused: map[string]string{"host1": "service is down"}}},
 	}}))
 	a := f.want(200, "admin", "", "GET", "/v2.1/servers/"+id+"/nubo-decisions", "")
-	testx.Equal(t, a.at("decisions", 0, "detail", "filters", 0, "refused", "host1"), any("service is down"))
+	testx.Equal(t, a.at("decisions", 0, "filters", 0, "refused", "host1"), any("service is down"))
+	testx.Equal(t, a.at("decisions", 0, "reason"), any("ComputeFilter refused 1: host1 service is down"))
+	// Its project learns how many hosts there were, not which.
+	a = f.want(200, "member", "", "GET", "/v2.1/servers/"+id+"/nubo-decisions", "")
+	testx.Equal(t, a.at("decisions", 0, "filters"), any([]any{map[string]any{"filter": "ComputeFilter", "passed": 0.0, "refused_count": 1.0}}))
+	for _, key := range []string{"host", "reason", "weighed"} {
+		if _, shown := a.at("decisions", 0).(map[string]any)[key]; shown {
+			t.Errorf("a member is shown the %s", key)
+		}
+	}
 }

@@ -39,7 +39,7 @@ var checks = map[string]string{
 	"ips:index": reader, "ips:show": reader,
 	"os-instance-actions:list": reader, "os-instance-actions:show": reader,
 	"os-instance-actions:events": admin, "os-instance-actions:events:details": admin,
-	"nubo-decisions:list":     admin,
+	"nubo-decisions:list": reader, "nubo-decisions:list:hosts": admin,
 	"os-security-groups:list": reader, "os-security-groups:add": member, "os-security-groups:remove": member,
 	"os-server-external-events:create": serviceOrRoot,
 

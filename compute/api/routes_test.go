@@ -82,7 +82,7 @@ func TestAdminRoutes(t *testing.T) {
 		{"GET", "/os-services"}, {"GET", "/os-hypervisors"}, {"GET", "/os-hypervisors/detail"}, {"GET", "/os-aggregates"},
 		{"GET", "/os-availability-zone/detail"}, {"DELETE", "/flavors/1"}, {"GET", "/os-simple-tenant-usage"},
 		{"GET", "/os-quota-sets/" + p2}, {"DELETE", "/os-quota-sets/" + p1}, {"GET", "/os-keypairs?user_id=user-admin"},
-		{"GET", "/servers/" + netID + "/nubo-decisions"}, {"GET", "/limits?tenant_id=" + p2},
+		{"GET", "/limits?tenant_id=" + p2},
 	} {
 		f.want(403, "member", "2.60", c.method, "/v2.1"+c.path, "")
 	}

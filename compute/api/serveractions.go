@@ -242,14 +242,33 @@ func (h *handler) listDecisions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	hosts := httpx.Allowed(r.Context(), prefix+"nubo-decisions:list:hosts", ownTarget(r))
 	views := make([]any, len(decisions))
 	for i, d := range decisions {
-		views[i] = map[string]any{
-			"request_id": d.RequestID, "attempt": d.Attempt, "created_at": stamp(d.CreatedAt), "host": orNil(d.Host),
-			"reason": orNil(d.Reason), "detail": d.Detail,
+		v := map[string]any{
+			"request_id": d.RequestID, "attempt": d.Attempt, "created_at": stamp(d.CreatedAt), "found": d.Host != "",
+			"candidates": d.Detail.Candidates, "filters": viewFilters(d.Detail.Filters, hosts), "weighed_count": len(d.Detail.Weighed),
 		}
+		if hosts {
+			v["host"], v["reason"], v["weighed"] = orNil(d.Host), orNil(d.Reason), append([]compute.WeighedHost{}, d.Detail.Weighed...)
+		}
+		views[i] = v
 	}
 	return httpx.JSON(w, http.StatusOK, map[string]any{"decisions": views})
+}
+
+// viewFilters says how many hosts each filter refused, and which, and why, to
+// who may know the hosts.
+func viewFilters(filters []compute.FilterVerdict, hosts bool) []any {
+	views := make([]any, len(filters))
+	for i, f := range filters {
+		v := map[string]any{"filter": f.Filter, "passed": f.Passed, "refused_count": len(f.Refused)}
+		if hosts {
+			v["refused"] = f.Refused
+		}
+		views[i] = v
+	}
+	return views
 }
 
 func (h *handler) createEvents(w http.ResponseWriter, r *http.Request) error {

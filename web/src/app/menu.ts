@@ -82,6 +82,7 @@ export const sections: Section[] = [
     base: '/broker/',
     items: [
       { to: '/broker/overview', key: 'overview' },
+      { to: '/broker/rpc-map', key: 'rpcMap' },
       { to: '/broker/connections', key: 'connections' },
       { to: '/broker/channels', key: 'channels' },
       { to: '/broker/exchanges', key: 'exchanges' },

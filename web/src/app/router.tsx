@@ -25,6 +25,7 @@ const pages = {
   '/usage': lazyRouteComponent(() => import('../pages/project/usage'), 'Usage'),
   '/app-credentials': lazyRouteComponent(() => import('../pages/identity/account'), 'AppCredentials'),
   '/account': lazyRouteComponent(() => import('../pages/identity/account'), 'Account'),
+  '/broker/rpc-map': lazyRouteComponent(() => import('../pages/rpcmap/rpcmap'), 'RpcMap'),
   '/traces': lazyRouteComponent(() => import('../pages/trace/traces'), 'Traces'),
   '/traces/$id': lazyRouteComponent(() => import('../pages/trace/traces'), 'TracePage'),
   '/api-access': lazyRouteComponent(() => import('../pages/project/apiaccess'), 'ApiAccess'),

@@ -9,6 +9,7 @@ import { addresses, time } from '../../kit/format'
 import { Status } from '../../kit/status'
 import type { SubTableSpec } from '../../kit/subtable'
 import { ServerRequests } from '../trace/server'
+import { Circumstances, Scheduling } from '../trace/why'
 import { ActionLog, Build } from './serverlog'
 import { imageName, serverActions } from './servers'
 
@@ -207,13 +208,23 @@ const spec: DetailSpec = {
   ],
   tabs: [
     { key: 'build', show: (row) => row.status === 'BUILD', render: (row) => <Build row={row} /> },
-    { key: 'why', show: (row) => row.fault !== undefined, render: (row) => <Fault row={row} /> },
+    {
+      key: 'why',
+      show: (row) => row.fault !== undefined,
+      render: (row, data) => (
+        <>
+          <Fault row={row} />
+          <Circumstances id={row.id} actions={data.actions} />
+        </>
+      ),
+    },
     { key: 'log', render: (row) => <Log row={row} /> },
     { key: 'volumes', table: volumes },
     { key: 'interfaces', table: interfaces },
     { key: 'securityGroups', table: securityGroups },
     { key: 'actions', render: (_, data) => <ActionLog data={data} /> },
     { key: 'requests', render: (row) => <ServerRequests id={row.id} /> },
+    { key: 'scheduling', render: (row) => <Scheduling id={row.id} /> },
   ],
 }
 
