@@ -244,6 +244,11 @@ func (a *API) serveErr(routes []*Route, w http.ResponseWriter, r *http.Request) 
 			return err
 		}
 	}
+	if st.route.before != nil {
+		if err := st.route.before(r); err != nil {
+			return err
+		}
+	}
 	if st.route.body != nil {
 		if err := a.validate(st, r); err != nil {
 			return err

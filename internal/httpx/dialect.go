@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -104,12 +105,16 @@ var (
 	}
 )
 
+// mustJSON encodes an error's body; its texts are read by people: < and > stay
+// as they are.
 func mustJSON(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
 		panic("httpx: " + err.Error()) // only maps of strings and numbers come here
 	}
-	return b
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 func keystoneEnvelope(e *fault.Error, status int, _ string) (string, []byte) {

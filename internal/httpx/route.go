@@ -30,6 +30,7 @@ type Route struct {
 	Action string
 
 	body     Validator
+	before   func(*http.Request) error
 	target   TargetFunc
 	min, max Version
 	stream   bool
@@ -85,6 +86,12 @@ func newRoute(method, path, rule string, h Handler, opts []Option) Route {
 
 // Body has the request's JSON checked before the handler sees it.
 func Body(v Validator) Option { return func(r *Route) { r.body = v } }
+
+// Before has a request looked at when it is known to be allowed, and before
+// its body is.
+func Before(check func(r *http.Request) error) Option {
+	return func(r *Route) { r.before = check }
+}
 
 // On has the rule enforced on the target that load finds, instead of on the
 // caller's own project and user.

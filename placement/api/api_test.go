@@ -83,6 +83,9 @@ func (c *client) do(method, path, body string) answer {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Header.Set("X-Auth-Token", c.token)
 	r.Header.Set("OpenStack-API-Version", "placement "+c.version)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
 	w := httptest.NewRecorder()
 	c.h.ServeHTTP(w, r)
 	b, _ := io.ReadAll(w.Body)

@@ -5,7 +5,7 @@ import "nubo/internal/httpx"
 // routes is every URL of placement with its policy rule.
 func (h *handler) routes() []httpx.Route {
 	body := func(name string) httpx.Option { return httpx.Body(schemas.Body(name)) }
-	return []httpx.Route{
+	routes := []httpx.Route{
 		httpx.GET("/", httpx.Public, h.root),
 
 		httpx.GET("/resource_providers", "placement:resource_providers:list", h.listProviders),
@@ -50,4 +50,8 @@ func (h *handler) routes() []httpx.Route {
 		httpx.PUT("/traits/{name}", "placement:traits:update", h.updateTrait, httpx.Since(1, 6)),
 		httpx.DELETE("/traits/{name}", "placement:traits:delete", h.deleteTrait, httpx.Since(1, 6)),
 	}
+	for i := range routes {
+		httpx.Before(mediaTypes)(&routes[i])
+	}
+	return routes
 }
