@@ -53,9 +53,6 @@ var ownAffairs = map[string]string{
 var routeVerdicts = map[string]string{
 	"volume GET /types/{type_id}/extra_specs/{key} *": "the key is one that only administrators see",
 
-	"identity GET /domains *":          "a domain's reader has no list of his one domain yet",
-	"identity GET /role_assignments *": "a domain's reader has no list narrowed to his domain yet; he may ask with a filter",
-
 	"identity GET /domains/{domain_id}/config *":                  "the rule also serves the security compliance, which tokens of every scope read",
 	"identity GET /domains/{domain_id}/config/{group} *":          "as the whole configuration",
 	"identity GET /domains/{domain_id}/config/{group}/{option} *": "as the whole configuration",

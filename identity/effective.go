@@ -105,7 +105,7 @@ func (s *Identity) onTargets(ctx context.Context, f AssignmentFilter) ([]Given, 
 	no, yes := false, true
 	out := []Given{}
 	if f.Inherited == nil {
-		direct, err := s.store.Assignments(ctx, AssignmentFilter{TargetType: f.TargetType, TargetIDs: f.TargetIDs, Inherited: &no})
+		direct, err := s.store.Assignments(ctx, AssignmentFilter{TargetType: f.TargetType, TargetIDs: f.TargetIDs, Inherited: &no, Within: f.Within})
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +128,7 @@ func (s *Identity) onTargets(ctx context.Context, f AssignmentFilter) ([]Given, 
 			}
 		}
 		for _, p := range below[a.TargetID] {
-			if len(f.TargetIDs) > 0 && !slices.Contains(f.TargetIDs, p.ID) {
+			if len(f.TargetIDs) > 0 && !slices.Contains(f.TargetIDs, p.ID) || f.Within != "" && p.DomainID != f.Within {
 				continue
 			}
 			moved := a

@@ -166,6 +166,8 @@ type AssignmentFilter struct {
 	TargetIDs  []string
 	RoleID     string
 	Inherited  *bool
+	// Within is a domain: only assignments on it and on its projects.
+	Within string
 }
 
 // Equal makes the filter field = value.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nubo/identity"
+	"nubo/internal/auth"
 	"nubo/internal/fault"
 	"nubo/internal/httpx"
 )
@@ -94,6 +95,7 @@ func (h *handler) listAssignments(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
+	f.Within = auth.From(r.Context()).DomainID
 	subtree := flag(q, "include_subtree")
 	if subtree && f.TargetType != identity.TargetProject {
 		return fault.Invalidf("scope.project.id must be specified if include_subtree is also specified")

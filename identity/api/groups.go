@@ -69,7 +69,7 @@ func (h *handler) groupUsers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	items, err := h.store.UsersIn(r.Context(), httpx.Param(r, "group_id"), filters)
+	items, err := h.store.UsersIn(r.Context(), httpx.Param(r, "group_id"), append(filters, ownDomainOnly(r)...))
 	if err != nil {
 		return err
 	}

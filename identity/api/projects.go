@@ -7,6 +7,7 @@ import (
 
 	"nubo/identity"
 	"nubo/internal/auth"
+	"nubo/internal/db"
 	"nubo/internal/fault"
 	"nubo/internal/httpx"
 	"nubo/internal/policy"
@@ -76,8 +77,12 @@ func domainView(r *http.Request, d *identity.Project) object {
 }
 
 func (h *handler) listDomains(w http.ResponseWriter, r *http.Request) error {
+	fixed := []db.Filter{equal("is_domain", true)}
+	if c := auth.From(r.Context()); c.DomainID != "" {
+		fixed = append(fixed, equal("id", c.DomainID))
+	}
 	return listTable(w, r, h.store.Projects(), "domains",
-		httpx.FilterSpec{"name": httpx.Text, "enabled": httpx.Bool, "id": httpx.Text}, domainView, equal("is_domain", true))
+		httpx.FilterSpec{"name": httpx.Text, "enabled": httpx.Bool, "id": httpx.Text}, domainView, fixed...)
 }
 
 func (h *handler) createDomain(w http.ResponseWriter, r *http.Request) error {

@@ -33,7 +33,7 @@ func (h *handler) tokenRoutes() []httpx.Route {
 
 func (h *handler) resourceRoutes() []httpx.Route {
 	return []httpx.Route{
-		httpx.GET("/domains", "identity:list_domains", h.listDomains),
+		httpx.GET("/domains", "identity:list_domains", h.listDomains, httpx.On(ownDomainTarget)),
 		httpx.POST("/domains", "identity:create_domain", h.createDomain, httpx.Body(schemas.Body("domains.create"))),
 		httpx.GET("/domains/{domain_id}", "identity:get_domain", getter(h.svc.Domain, "domain_id", "domain", domainView), httpx.On(h.domainTarget)),
 		httpx.PATCH("/domains/{domain_id}", "identity:update_domain", h.updateDomain, httpx.On(h.domainTarget), httpx.Body(schemas.Body("domains.update"))),

@@ -22,6 +22,11 @@ func (h *handler) domainTarget(r *http.Request) (policy.Target, error) {
 	return policy.Target{"target.domain.id": httpx.Param(r, "domain_id")}, nil
 }
 
+// ownDomainTarget is for a list that is narrowed to the caller's domain.
+func ownDomainTarget(r *http.Request) (policy.Target, error) {
+	return policy.Target{"target.domain.id": auth.From(r.Context()).DomainID}, nil
+}
+
 func (h *handler) projectTarget(r *http.Request) (policy.Target, error) {
 	p, err := h.store.Projects().Get(r.Context(), httpx.Param(r, "project_id"))
 	if err != nil {
@@ -117,6 +122,9 @@ func (h *handler) grantTarget(r *http.Request) (policy.Target, error) {
 func (h *handler) assignmentsTarget(r *http.Request) (policy.Target, error) {
 	q := r.URL.Query()
 	t := policy.Target{"target.domain_id": q.Get("scope.domain.id"), "target.project.id": q.Get("scope.project.id")}
+	if !q.Has("scope.domain.id") && !q.Has("scope.project.id") {
+		t["target.domain_id"] = auth.From(r.Context()).DomainID // to which the list is narrowed
+	}
 	if p, err := h.store.Projects().Get(r.Context(), q.Get("scope.project.id")); err == nil {
 		t["target.project.domain_id"], t["target.domain_id"] = p.DomainID, p.DomainID
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,6 +150,9 @@ func (h *handler) userProjects(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if c := auth.From(r.Context()); c.DomainID != "" {
+		items = slices.DeleteFunc(items, func(p identity.Project) bool { return p.DomainID != c.DomainID })
+	}
 	return list(w, r, "projects", items, projectView)
 }
 
@@ -160,7 +164,7 @@ func (h *handler) userGroups(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	items, err := h.store.GroupsOf(r.Context(), httpx.Param(r, "user_id"), filters)
+	items, err := h.store.GroupsOf(r.Context(), httpx.Param(r, "user_id"), append(filters, ownDomainOnly(r)...))
 	if err != nil {
 		return err
 	}

@@ -126,5 +126,9 @@ func (s *Store) Assignments(ctx context.Context, f identity.AssignmentFilter) ([
 	if f.Inherited != nil {
 		q = q.Where("inherited = ?", *f.Inherited)
 	}
+	if f.Within != "" {
+		q = q.Where("(target_type = ? AND target_id = ? OR target_type = ? AND target_id IN (SELECT id FROM projects WHERE domain_id = ?))",
+			identity.TargetDomain, f.Within, identity.TargetProject, f.Within)
+	}
 	return list, q.Scan(ctx)
 }
