@@ -51,12 +51,8 @@ func (s *Identity) rolesOn(ctx context.Context, userID string, sc Scope, groups 
 
 // Actors lists the ids by which a user gets roles: his own and his groups'.
 func (s *Identity) Actors(ctx context.Context, userID string) ([]string, error) {
-	actors := []string{userID}
-	groups, err := s.store.GroupsOf(ctx, userID, nil)
-	for _, g := range groups {
-		actors = append(actors, g.ID)
-	}
-	return actors, err
+	groups, err := s.store.ActorGroups(ctx, userID, s.clock.Now())
+	return append([]string{userID}, groups...), err
 }
 
 // assignmentsOn finds what counts for actors in a scope, before implications.

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"slices"
+	"time"
 
 	"nubo/internal/clock"
 	"nubo/internal/fault"
@@ -10,10 +11,12 @@ import (
 
 // IdentityProvider is a party that vouches for users of a domain of its own.
 type IdentityProvider struct {
-	ID               string
-	DomainID         string
-	Enabled          bool
-	Description      string
+	ID          string
+	DomainID    string
+	Enabled     bool
+	Description string
+	// AuthorizationTTL is for how many minutes after a sign-in its groups
+	// count for what the user does with other credentials; nil: not at all.
 	AuthorizationTTL *int
 	RemoteIDs        []string `bun:"remote_ids"` // how the provider calls itself: an OpenID issuer
 }
@@ -212,8 +215,28 @@ func (s *Identity) SignInFederated(ctx context.Context, idp *IdentityProvider, p
 	}
 	if !who.Local {
 		payload.Federation = Federation{ProviderID: idp.ID, ProtocolID: p.ID, Groups: groups}
+		if err := s.keepMemberships(ctx, idp, user.ID, groups); err != nil {
+			return nil, err
+		}
 	}
 	return s.issue(ctx, payload)
+}
+
+// keepMemberships has a user's groups count for as long as their provider
+// says.
+func (s *Identity) keepMemberships(ctx context.Context, idp *IdentityProvider, userID string, groups []string) error {
+	if idp.AuthorizationTTL == nil || *idp.AuthorizationTTL <= 0 || len(groups) == 0 {
+		return nil
+	}
+	expires := s.clock.Now().Add(time.Duration(*idp.AuthorizationTTL) * time.Minute)
+	return s.change(ctx, func(ctx context.Context) error {
+		for _, g := range groups {
+			if err := s.store.AddExpiringMember(ctx, g, userID, idp.ID, expires); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // mappedGroups finds the groups a mapping names; those that are not there

@@ -55,6 +55,9 @@ type Token struct {
 	AppCredential             *AppCredential
 	AccessRules               []AccessRule // of the application credential
 	AccessToken               *OAuthToken
+
+	// looksAgain is when one of the memberships the roles stand on ends.
+	looksAgain *time.Time
 }
 
 // The kinds of payloads, as Keystone numbers its formatters.
@@ -105,7 +108,7 @@ func (s *Identity) validate(ctx context.Context, id string, now time.Time) (*Tok
 		return nil, err
 	}
 	key, epoch := s.tokens.key(id), s.tokens.epochNow()
-	if t := s.tokens.get(key, epoch); t != nil {
+	if t := s.tokens.get(key, epoch); t != nil && !expired(t.looksAgain, s.clock.Now()) {
 		if !now.Before(t.ExpiresAt) || t.delegationEnded(s.clock.Now()) {
 			return nil, noToken()
 		}
@@ -196,6 +199,9 @@ func (s *Identity) fillRoles(ctx context.Context, t *Token) error {
 	}
 	switch {
 	case t.AppCredID != "":
+		if t.looksAgain, err = s.store.MembershipEnds(ctx, t.UserID, s.clock.Now()); err != nil {
+			return err
+		}
 		if t.AppCredential, err = s.store.AppCredentials().Get(ctx, t.AppCredID); err != nil {
 			return err
 		}

@@ -185,6 +185,9 @@ func (s *Identity) fillTrust(ctx context.Context, t *Token) error {
 			return err
 		}
 	}
+	if t.looksAgain, err = s.store.MembershipEnds(ctx, trust.TrustorID, s.clock.Now()); err != nil {
+		return err
+	}
 	has, err := s.RolesOn(ctx, trust.TrustorID, t.Scope)
 	if err != nil {
 		return err

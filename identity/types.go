@@ -128,6 +128,12 @@ type Store interface {
 	ProjectsOf(ctx context.Context, actors []string, domains bool) ([]Project, error)
 	UsersIn(ctx context.Context, groupID string, f []db.Filter) ([]User, error)
 	GroupsOf(ctx context.Context, userID string, f []db.Filter) ([]Group, error)
+	// ActorGroups lists the ids of a user's groups, with those that a
+	// provider made him a member of for a while; MembershipEnds is when the
+	// first of these ends, nil if there is none.
+	ActorGroups(ctx context.Context, userID string, now time.Time) ([]string, error)
+	MembershipEnds(ctx context.Context, userID string, now time.Time) (*time.Time, error)
+	AddExpiringMember(ctx context.Context, groupID, userID, providerID string, expires time.Time) error
 	AddMember(ctx context.Context, groupID, userID string) error
 	RemoveMember(ctx context.Context, groupID, userID string) error
 	IsMember(ctx context.Context, groupID, userID string) (bool, error)

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"nubo/identity"
 	"nubo/identity/api"
 	"nubo/identity/driver/oidc"
+	"nubo/internal/clock"
 	"nubo/internal/testx"
 )
 
@@ -102,6 +104,7 @@ const dashboard = "http://127.0.0.1:9999/auth/websso/"
 
 func TestOpenID(t *testing.T) {
 	p := newOpenID(t)
+	var passed atomic.Int64
 	each(t, func(t *testing.T, c *cloud) {
 		admin := c.token("admin", adminPassword, onProject("admin"))
 		dev := c.make(admin, "/v3/groups", `{"group":{"name":"dev"}}`)
@@ -134,14 +137,38 @@ func TestOpenID(t *testing.T) {
 		scoped := c.want(c.signIn(`{"auth":{"identity":{"methods":["token"],"token":{"id":"`+token+`"}},"scope":{"project":{"id":"`+project+`"}}}}`), 201, `"name":"member"`)
 		c.want(scoped, 201, `"groups":[{"id":"`+dev+`"}]`)
 		webSignIn(t, c, p)
+		delegated(t, c, in.at("token/user/id"), project, scoped.header.Get("X-Subject-Token"), &passed, func() {
+			c.want(c.do(admin, "PATCH", idp, `{"identity_provider":{"authorization_ttl":10}}`), 200, "")
+			c.want(auth("access"), 201, "")
+		})
 		c.want(c.do(admin, "PATCH", idp, `{"identity_provider":{"enabled":false}}`), 200, "")
 		c.want(auth("access"), 403, "is disabled")
 		c.want(c.do(scoped.header.Get("X-Subject-Token"), "GET", "/v3/auth/projects", ""), 401, "")
-	}, func(_ *identity.Deps, opts *[]api.Option) {
+	}, func(d *identity.Deps, opts *[]api.Option) {
+		passed.Store(0)
+		d.Clock = clock.Func(func() time.Time { return time.Now().Add(time.Duration(passed.Load())) })
 		*opts = append(*opts, api.WithVerifier(oidc.New(oidc.Config{
 			ClientID: "cloud", ClientSecret: "hidden", Scopes: []string{"openid"}, TrustedDashboard: []string{dashboard},
 		}, p.Client())))
 	})
+}
+
+// delegated: a program of a federated user acts by the provider's groups for
+// as long as the provider says after the user's last sign-in.
+func delegated(t *testing.T, c *cloud, user, project, token string, passed *atomic.Int64, signIn func()) {
+	t.Helper()
+	a := c.want(c.do(token, "POST", "/v3/users/"+user+"/application_credentials", `{"application_credential":{"name":"program","secret":"s"}}`), 201, "")
+	program := `{"auth":{"identity":{"methods":["application_credential"],"application_credential":{"id":"` + a.at("application_credential/id") + `","secret":"s"}}}}`
+	c.want(c.signIn(program), 401, "") // without a time nothing is kept of the groups
+	signIn()
+	acting := c.want(c.signIn(program), 201, project).header.Get("X-Subject-Token")
+	passed.Add(int64(9 * time.Minute))
+	c.want(c.do(acting, "GET", "/v3/auth/catalog", ""), 200, "")
+	passed.Add(int64(2 * time.Minute))
+	c.want(c.do(acting, "GET", "/v3/auth/catalog", ""), 401, "")
+	c.want(c.signIn(program), 401, "")
+	signIn()
+	c.want(c.do(acting, "GET", "/v3/auth/catalog", ""), 200, "")
 }
 
 // webSignIn goes the way of a browser: to the cloud, to the provider, back,

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -46,6 +47,31 @@ func (s *Store) GroupsOf(ctx context.Context, userID string, f []db.Filter) ([]i
 		return nil, err
 	}
 	return list, q.Where("?TableAlias.id IN (SELECT group_id FROM memberships WHERE user_id = ?)", userID).OrderExpr("?TableAlias.name").Scan(ctx)
+}
+
+// ActorGroups implements identity.Store.
+func (s *Store) ActorGroups(ctx context.Context, userID string, now time.Time) ([]string, error) {
+	var ids []string
+	err := s.db.Query(ctx).NewRaw(`SELECT group_id FROM memberships WHERE user_id = ?
+		UNION SELECT group_id FROM expiring_memberships WHERE user_id = ? AND expires_at > ?`, userID, userID, now).Scan(ctx, &ids)
+	return ids, err
+}
+
+// MembershipEnds implements identity.Store.
+func (s *Store) MembershipEnds(ctx context.Context, userID string, now time.Time) (*time.Time, error) {
+	var ends []time.Time
+	err := s.db.Query(ctx).NewSelect().TableExpr("expiring_memberships").Column("expires_at").
+		Where("user_id = ? AND expires_at > ?", userID, now).Order("expires_at").Limit(1).Scan(ctx, &ends)
+	if err != nil || len(ends) == 0 {
+		return nil, err
+	}
+	return &ends[0], nil
+}
+
+// AddExpiringMember implements identity.Store.
+func (s *Store) AddExpiringMember(ctx context.Context, groupID, userID, providerID string, expires time.Time) error {
+	return each(run(ctx, s.db.Query(ctx), "INSERT INTO expiring_memberships (group_id, user_id, provider_id, expires_at) VALUES (?, ?, ?, ?) "+
+		"ON CONFLICT (user_id, group_id, provider_id) DO UPDATE SET expires_at = EXCLUDED.expires_at", groupID, userID, providerID, expires))
 }
 
 // AddMember implements identity.Store.
