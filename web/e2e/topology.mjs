@@ -19,17 +19,12 @@ try {
   await admin.signIn('admin', password)
   const { page } = admin
   /** Asks the cloud for something in the session's name. */
-  const api = (method, path, body) =>
-    page.evaluate(
-      async ([m, p, b]) => {
-        const type = p.endsWith('/file') ? 'application/octet-stream' : 'application/json'
-        const r = await fetch(`/dashboard/api/${p}`, { method: m, body: b && (typeof b === 'string' ? b : JSON.stringify(b)), headers: { 'X-Nubo-Dashboard': '1', 'Content-Type': type } })
-        const text = await r.text()
-        if (!r.ok) throw new Error(`${m} ${p}: ${r.status} ${text}`)
-        return text === '' ? undefined : JSON.parse(text)
-      },
-      [method, path, body],
-    )
+  const api = async (method, path, body) => {
+    const type = path.endsWith('/file') ? 'application/octet-stream' : 'application/json'
+    const answer = await admin.request(method, `/dashboard/api/${path}`, body, type)
+    if (answer.status >= 400) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
+    return answer.body
+  }
   const box = (kind, name) => page.locator(`[data-box="${kind}"][data-name="${name}"]`)
   const wires = () => page.locator('[data-wire]').count()
   const until = async (want) => {

@@ -74,7 +74,11 @@ export function Actions({ actions, row, data, buttons, after }: Props) {
     const state = a.disabled?.(row)
     return reason(can(a.rule), t) ?? (state ? t(`why.${state}`) : undefined)
   }
-  const drawer = form ? <FormDrawer spec={form} data={data} row={row} onClose={() => setForm(undefined)} /> : null
+  const close = () => {
+    setForm(undefined)
+    after?.()
+  }
+  const drawer = form ? <FormDrawer spec={form} data={data} row={row} onClose={close} /> : null
   if (buttons) {
     return (
       <Flex gap={8} wrap>
