@@ -14,6 +14,7 @@
 //	events.go    what changes in the cloud, pushed: one stream a browser tab
 //	broker.go    the message broker's pages, and who may see them
 //	policies.go  the dashboard's own policy rules
+//	console.go   servers' screens and serial ports, by WebSocket
 //	ui.go        the front end's files (../web), or a small page without them
 //
 // # Safety

@@ -69,9 +69,13 @@ type Refused struct{ Status int }
 // Error implements error.
 func (e *Refused) Error() string { return fmt.Sprintf("the server answers %d", e.Status) }
 
+// client opens WebSockets. They go to where they are told and through no
+// proxy.
+var client = &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second}
+
 // Dial opens a stream, which ends with ctx.
 func Dial(ctx context.Context, address string) (*Stream, error) {
-	c, resp, err := websocket.Dial(ctx, address, &websocket.DialOptions{Subprotocols: []string{subprotocol}}) //nolint:bodyclose // Dial has closed it
+	c, resp, err := websocket.Dial(ctx, address, &websocket.DialOptions{HTTPClient: client, Subprotocols: []string{subprotocol}}) //nolint:bodyclose // Dial has closed it
 	if err != nil {
 		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
 			err = &Refused{resp.StatusCode}

@@ -2,16 +2,19 @@ import { DownOutlined, MoonOutlined, SunOutlined, UserOutlined } from '@ant-desi
 import { useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useLocation, useNavigate, useRouterState } from '@tanstack/react-router'
 import { App, Badge, Button, Dropdown, Flex, Layout, Menu, Select, Skeleton, Typography } from 'antd'
-import { useEffect } from 'react'
+import { lazy, Suspense, useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, forgetAll, request, type Session, useCan, useSession } from '../kit/api'
 import { useLive, useTicks } from '../kit/events'
 import { type Language, languages, setLanguage } from '../kit/i18n'
 import { Problem } from '../kit/problem'
 import { TaskLog } from '../kit/tasks'
+import { useConsoles } from '../pages/console/open'
 import { sections } from './menu'
 import { Palette } from './palette'
 import { setCompact, setMode, useTheme } from './theme'
+
+const Dock = lazy(() => import('../pages/console/dock'))
 
 export function Shell() {
   const { t } = useTranslation()
@@ -20,6 +23,7 @@ export function Shell() {
   const { pathname } = useLocation()
   const shownPath = useRouterState({ select: (s) => s.resolvedLocation?.pathname })
   const { dark } = useTheme()
+  const consoles = useConsoles().all
   useTicks(pathname.startsWith('/broker/') && can('dashboard:broker').allowed ? 'broker' : '')
   const item = sections.flatMap((s) => s.items).find((i) => pathname === i.to || pathname.startsWith(`${i.to}/`))
   const title = item ? `${t(`menu.${item.key}`)} · nubo` : 'nubo'
@@ -81,6 +85,11 @@ export function Shell() {
           >
             <Allowed />
           </Layout.Content>
+          {consoles.length > 0 ? (
+            <Suspense>
+              <Dock who={`${session.user.id}/${session.project?.id}`} />
+            </Suspense>
+          ) : null}
         </Layout>
       </Layout>
     </>

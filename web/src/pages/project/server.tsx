@@ -1,13 +1,12 @@
 import { Link, useParams } from '@tanstack/react-router'
-import { Alert, Button, Flex, Switch, Typography } from 'antd'
-import { useState } from 'react'
-import { useTranslation } from 'react-i18next'
+import { Alert, Typography } from 'antd'
 import type { Action } from '../../kit/actions'
-import { type Call, type PageData, type Row, useCall } from '../../kit/api'
+import type { Call, PageData, Row } from '../../kit/api'
 import { DetailPage, type DetailSpec, Id } from '../../kit/detail'
 import { addresses, time } from '../../kit/format'
 import { Status } from '../../kit/status'
 import type { SubTableSpec } from '../../kit/subtable'
+import { Log } from '../console/log'
 import { ServerRequests } from '../trace/server'
 import { Circumstances, Scheduling } from '../trace/why'
 import { ActionLog, Build } from './serverlog'
@@ -27,32 +26,6 @@ function Fault({ row }: { row: Row }) {
         </>
       }
     />
-  )
-}
-
-function Log({ row }: { row: Row }) {
-  const { t } = useTranslation()
-  const [whole, setWhole] = useState(false)
-  const body = { 'os-getConsoleOutput': whole ? {} : { length: 100 } }
-  const { data, error, refetch, isFetching } = useCall<{ output: string }>({
-    method: 'POST',
-    service: 'compute',
-    path: `/servers/${row.id}/action`,
-    body,
-  })
-  return (
-    <Flex vertical gap={8}>
-      <Flex gap={16} align="center">
-        <Button onClick={() => refetch()} loading={isFetching}>
-          {t('list.reload')}
-        </Button>
-        <Flex gap={8} align="center">
-          <Switch aria-label={t('server.wholeLog')} checked={whole} onChange={setWhole} />
-          {t('server.wholeLog')}
-        </Flex>
-      </Flex>
-      {error ? <Alert type="warning" title={error.message} /> : <pre className="code log">{data?.output || t('server.noLog')}</pre>}
-    </Flex>
   )
 }
 

@@ -9,6 +9,7 @@ import type { ListSpec } from '../../kit/list'
 import { ListPage } from '../../kit/list'
 import type { Long } from '../../kit/long'
 import { Status } from '../../kit/status'
+import { openConsole } from '../console/open'
 import { computeLines, QuotaBars } from '../quota'
 
 const act = (row: Row, body: unknown, cli: string): Call => ({
@@ -34,6 +35,18 @@ const remove: Action = {
 }
 
 export const serverActions: Action[] = [
+  {
+    key: 'console',
+    rule: rule('os-remote-consoles'),
+    show: status('ACTIVE', 'PAUSED', 'REBOOT', 'HARD_REBOOT'),
+    go: (row) => openConsole(row.id, row.name, 'vnc'),
+  },
+  {
+    key: 'serialConsole',
+    rule: rule('os-remote-consoles'),
+    show: status('ACTIVE', 'PAUSED', 'REBOOT', 'HARD_REBOOT'),
+    go: (row) => openConsole(row.id, row.name, 'serial'),
+  },
   {
     key: 'start',
     rule: rule('servers:start'),
