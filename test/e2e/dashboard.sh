@@ -22,6 +22,7 @@ for language in en zh-CN; do
   browse "$language: the walkthrough by mouse" walkthrough.mjs "$language" secret "$work/blank.qcow2"
   browse "$language: the topology" topology.mjs "$language" secret
   browse "$language: what is set beyond the walkthrough" manage.mjs "$language" secret
+  browse "$language: consoles" console.mjs "$language" secret
 done
 browse "two people see each other's doings" live.mjs en secret
 browse "every page: axe-core" pages.mjs secret
