@@ -25,6 +25,7 @@ for language in en zh-CN; do
   browse "$language: consoles" console.mjs "$language" secret
 done
 browse "two people see each other's doings" live.mjs en secret
+browse "who may what" roles.mjs en secret
 browse "every page: axe-core" pages.mjs secret
 step "nubo down" "$nubo" down --data-dir "$dir"
 

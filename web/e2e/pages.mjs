@@ -7,13 +7,10 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { furnish, seed, password as theirs, until } from './seed.mjs'
-import { launch, Person, Report } from './ui.mjs'
+import { launch, Person, Report, routes } from './ui.mjs'
 
 const [base, password, folder] = process.argv.slice(2)
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const router = readFileSync(new URL('../src/app/router.tsx', import.meta.url), 'utf8')
-const routes = [...router.matchAll(/^ {2}'(\/[^']+)': lazyRouteComponent/gm)].map((m) => m[1])
-if (routes.length < 30) throw new Error(`the router has ${routes.length} pages`)
 
 const ofAdmin = (route) => /^\/(admin|identity|broker)\//.test(route)
 /** A page about one thing: its address is found in the list of such things. */
@@ -22,17 +19,10 @@ const aboutOne = (route) => route.includes('$') || route.endsWith('/detail')
 const report = new Report()
 const browser = await launch()
 
-async function go(person, path) {
-  // The router hears of it as of a link that was followed: nothing is loaded anew.
-  await person.page.evaluate((to) => window.history.pushState({}, '', to), path)
-  await person.there(path.replace(/\?.*/, ''))
-  await person.page.locator('[role=main] .ant-skeleton, [role=main] .ant-spin-spinning').first().waitFor({ state: 'detached' })
-}
-
 /** The address of one thing of a route, by the first link its list has to one. */
 async function example(person, route) {
   const parent = route.replace(/\/[^/]+$/, '')
-  await go(person, parent)
+  await person.go(parent)
   const pattern = new RegExp(`^${route.replace(/\$\w+/g, '[^/?]+')}(\\?|$)`)
   let found
   await until(`a link to ${route}`, async () => {
@@ -57,7 +47,7 @@ async function check(person) {
 const name = (route) => route.slice(1).replaceAll('/', '-').replaceAll('$', '')
 
 async function visit(person, route, shot) {
-  await go(person, aboutOne(route) ? await example(person, route) : route)
+  await person.go(aboutOne(route) ? await example(person, route) : route)
   if (shot) await person.page.screenshot({ path: `${folder}/${name(route)}.${shot}.png`, fullPage: true })
 }
 

@@ -6,6 +6,11 @@ const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
 
 export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags })
 
+const router = readFileSync(new URL('../src/app/router.tsx', import.meta.url), 'utf8')
+/** The pages the router knows, so that a new one is not forgotten. */
+export const routes = [...router.matchAll(/^ {2}'(\/[^']+)': lazyRouteComponent/gm)].map((m) => m[1])
+if (routes.length < 30) throw new Error(`the router has ${routes.length} pages`)
+
 /** Prints what was seen, as test/lib does: "ok 1 …"; ends the process's luck at the first failure. */
 export class Report {
   passed = 0
@@ -81,6 +86,24 @@ export class Person {
 
   /** Waits until the page of a path is shown in place of the one before. */
   there = (path) => this.page.locator(`[role=main][data-path="${path}"]`).waitFor()
+
+  /** Follows a link to a path: nothing is loaded anew. Waits until the page has all it shows. */
+  async go(path) {
+    await this.page.evaluate((to) => window.history.pushState({}, '', to), path)
+    await this.there(path.replace(/\?.*/, ''))
+    await this.page.locator('[role=main] .ant-skeleton, [role=main] .ant-spin-spinning').first().waitFor({ state: 'detached' })
+  }
+
+  /** A button that is disabled, and says why when it is pointed at. */
+  async because(button) {
+    await button.waitFor()
+    if (await button.isEnabled()) throw new Error(`${await button.innerText()} is enabled`)
+    await button.hover({ force: true })
+    const why = this.t('why.policy').split('{{')[0].trim()
+    await this.page.locator('.ant-tooltip:not(.ant-tooltip-hidden)', { hasText: why }).waitFor()
+    await this.page.mouse.move(0, 0)
+    await this.page.locator('.ant-tooltip:not(.ant-tooltip-hidden)').waitFor({ state: 'hidden' })
+  }
 
   create = () => this.page.locator('main [data-create], [role=main] [data-create]').first().click()
 

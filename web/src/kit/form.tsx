@@ -1,5 +1,6 @@
 // A form is a list of fields and the call its values make.
 import { Alert, Button, Drawer, Flex, Form, Input, InputNumber, Select, Switch, Tabs, Tooltip, Upload } from 'antd'
+import i18next from 'i18next'
 import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, type Call, type PageData, type Row, useCan } from './api'
@@ -66,7 +67,7 @@ function input(field: Field) {
     case 'file':
       return (
         <Upload beforeUpload={() => false} maxCount={1}>
-          <Button>…</Button>
+          <Button>{i18next.t('form.choose')}</Button>
         </Upload>
       )
     default:

@@ -83,6 +83,7 @@ function UploadImage() {
   const [open, setOpen] = useState(false)
   const client = useQueryClient()
   const [percent, setPercent] = useState<number>()
+  const may = useCan(['add_image'])('add_image')
   const submit = async () => {
     const v = form.getFieldsValue(true)
     const file = v.file[0].originFileObj as File
@@ -113,9 +114,11 @@ function UploadImage() {
   }
   return (
     <Flex>
-      <Button type="primary" onClick={() => setOpen(true)} data-create>
-        {t('pages.images.create')}
-      </Button>
+      <Tooltip title={reason(may, t)}>
+        <Button type="primary" onClick={() => setOpen(true)} disabled={!may.allowed} data-create>
+          {t('pages.images.create')}
+        </Button>
+      </Tooltip>
       <Drawer
         open={open}
         onClose={() => setOpen(false)}
