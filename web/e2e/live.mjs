@@ -154,6 +154,17 @@ try {
     await seen(a, 'it is deleted', () => anna.remove('post', 'deleteServer'), () => admin.gone('post'))
     await bert.gone('post')
   })
+  await step('images: uploaded, changed, deleted', async () => {
+    await anna.menu('project', 'images')
+    await b.look('project', 'images')
+    await anna.create()
+    const file = { name: 'seen.raw', mimeType: 'application/octet-stream', buffer: Buffer.alloc(4096) }
+    await seen(b, 'an image is made', () => anna.send({ name: 'photo', file: { files: file }, format: { pick: 'raw' } }), () => bert.has('photo'))
+    await bert.status('photo', 'active')
+    await anna.act('photo', 'edit')
+    await seen(b, 'it is renamed', () => anna.send({ name: 'drawing' }), () => bert.has('drawing'))
+    await seen(b, 'it is deleted', () => anna.remove('drawing', 'deleteImage'), () => bert.gone('drawing'))
+  })
   await step('half of it is seen within a second', () => {
     const half = took.sort((x, y) => x - y)[Math.floor(took.length / 2)]
     console.log(`    median ${half} ms, slowest ${took.at(-1)} ms of ${took.length}`)

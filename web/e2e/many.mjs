@@ -3,6 +3,7 @@
 // and sorts. The servers are made through the API, like anybody's.
 //
 // usage: many.mjs BASE LANGUAGE PASSWORD COUNT
+import { readFileSync } from 'node:fs'
 import { Person, Report, launch } from './ui.mjs'
 
 const [, , base, language, password, total = '1000'] = process.argv
@@ -102,10 +103,19 @@ try {
     if (figures.rows > 100) throw new Error(`${figures.rows} rows are in the document`)
     if (figures.heapAfter - figures.heapBefore > 32) throw new Error(`the heap grew from ${figures.heapBefore} to ${figures.heapAfter} MiB`)
   })
-  await report.step('what is typed is looked for by the server', async () => {
+  await report.step('what is typed is looked for by the server, and can be kept as a file', async () => {
     await p.page.getByRole('searchbox').fill('many-000-7')
     await p.page.locator('.ant-table-row', { hasText: 'many-000-7' }).first().waitFor()
     await p.page.waitForFunction(() => [...document.querySelectorAll('.ant-table-row')].every((r) => r.textContent.includes('many-000-7')))
+    const [saved] = await Promise.all([
+      p.page.waitForEvent('download'),
+      (async () => {
+        await p.page.getByRole('button', { name: p.t('list.export') }).click()
+        await p.page.getByRole('menuitem', { name: 'CSV' }).click()
+      })(),
+    ])
+    const lines = readFileSync(await saved.path(), 'utf8').trim().split('\r\n')
+    if (lines.length < 2 || lines.slice(1).some((l) => !l.startsWith('many-000-7'))) throw new Error(`the CSV has ${lines}`)
     await p.page.getByRole('searchbox').fill('')
   })
   await report.step('a column is sorted by the server, and the address says so', async () => {

@@ -1,14 +1,15 @@
 // A list page is a description: what it asks for, its columns and actions.
-import { ReloadOutlined, SettingOutlined } from '@ant-design/icons'
+import { DownloadOutlined, ReloadOutlined, SettingOutlined } from '@ant-design/icons'
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { Button, Checkbox, Dropdown, Empty, Flex, Input, Space, Table, type TableColumnType, Tooltip, Typography } from 'antd'
+import { App, Button, Checkbox, Dropdown, Empty, Flex, Input, Space, Table, type TableColumnType, Tooltip, Typography } from 'antd'
 import { type ReactNode, useEffect, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type Action, Actions, useBulk } from './actions'
 import { type ApiError, type Call, type PageData, type Row, useCan, usePage } from './api'
+import { csv, download } from './files'
 import { type Column, filter } from './filter'
 import { FormButton, type FormSpec } from './form'
-import { hole, type Long, order, piece, serverQuery, useLong } from './long'
+import { hole, type Long, most, order, piece, readAll, serverQuery, useLong } from './long'
 import { Missing, Problem } from './problem'
 import { reason } from './reason'
 import { ShowApi } from './showapi'
@@ -33,9 +34,6 @@ export interface ListSpec {
   long?: Long
 }
 
-/** How many rows a list asks for at once that is not read in pieces. */
-const most = 1000
-
 export function ListPage({ spec }: { spec: ListSpec }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
@@ -55,7 +53,8 @@ export function ListPage({ spec }: { spec: ListSpec }) {
   const far = spec.long && rows.length >= piece ? spec.long : undefined
   const typed = useSettled(search.q ?? '')
   const query = { ...spec.params, ...(far ? serverQuery(far, typed, search.sort) : {}) }
-  const long = useLong({ page: spec.page, query, rowKey, rows: spec.rows }, far !== undefined)
+  const source = { page: spec.page, query, rowKey, rows: spec.rows }
+  const long = useLong(source, far !== undefined)
   const near = useMemo(
     () => (data && !far ? filter(rows, data, spec.columns, search.q ?? '') : []),
     [rows, data, far, spec.columns, search.q],
@@ -74,6 +73,21 @@ export function ListPage({ spec }: { spec: ListSpec }) {
       width: 120,
       render: (_, row) => (hole(row) ? null : <Actions actions={spec.actions ?? []} row={row} data={data} after={refetch} />),
     })
+  }
+  const { message } = App.useApp()
+  const save = async (kind: string) => {
+    try {
+      const all = far ? await readAll(source) : sorted(near, data, spec.columns, search.sort)
+      const cells = spec.columns.filter((c) => !hidden.includes(c.key))
+      download(
+        `${spec.key}.${kind}`,
+        kind === 'json'
+          ? JSON.stringify(all, null, 2)
+          : csv([cells.map((c) => t(`fields.${c.title ?? c.key}`)), ...all.map((row) => cells.map((c) => textOf(c, row, data) ?? ''))]),
+      )
+    } catch (e) {
+      message.error((e as ApiError).message)
+    }
   }
   const mayCreate = can(spec.create?.rule)
   return (
@@ -99,6 +113,18 @@ export function ListPage({ spec }: { spec: ListSpec }) {
             popupRender={() => <Chooser columns={spec.columns} hidden={hidden} change={(next) => setHidden(store(spec.key, next))} />}
           >
             <Button icon={<SettingOutlined />} aria-label={t('list.columns')} />
+          </Dropdown>
+          <Dropdown
+            trigger={['click']}
+            menu={{
+              items: [
+                { key: 'csv', label: 'CSV' },
+                { key: 'json', label: 'JSON' },
+              ],
+              onClick: ({ key }) => void save(key),
+            }}
+          >
+            <Button icon={<DownloadOutlined />} aria-label={t('list.export')} disabled={shown.length === 0} />
           </Dropdown>
           {spec.call ? <Button onClick={() => setApi(!api)}>{t('showApi.title')}</Button> : null}
           {spec.bulk && selected.length > 0 && data ? (
@@ -175,7 +201,7 @@ export function ListPage({ spec }: { spec: ListSpec }) {
 }
 
 function column(c: Column, data: PageData | undefined, title: string, by: ReturnType<typeof order>, far?: Long): TableColumnType<Row> {
-  const text = (row: Row) => (data && c.text ? c.text(row, data) : row[c.key])
+  const text = (row: Row) => textOf(c, row, data)
   return {
     key: c.key,
     title,
@@ -184,6 +210,17 @@ function column(c: Column, data: PageData | undefined, title: string, by: Return
     sortOrder: by?.key === c.key ? (by.descend ? 'descend' : 'ascend') : null,
     render: (_, row) => (hole(row) ? '…' : data && c.render ? c.render(row, data) : (row[c.key] ?? '–')),
   }
+}
+
+/** What a cell is searched, sorted and kept by. */
+const textOf = (c: Column, row: Row, data?: PageData) => (data && c.text ? c.text(row, data) : row[c.key])
+
+/** The rows in the order that the table shows them in. */
+function sorted(rows: Row[], data: PageData | undefined, columns: Column[], sort?: string): Row[] {
+  const by = order(sort)
+  const c = columns.find((one) => one.key === by?.key)
+  if (!c) return rows
+  return rows.toSorted((a, b) => (by?.descend ? -1 : 1) * compare(textOf(c, a, data), textOf(c, b, data)))
 }
 
 /** A value once it has not changed for a moment, so that not every letter typed is a request. */

@@ -49,6 +49,19 @@ interface Source {
   rows: (data: PageData) => Row[]
 }
 
+/** How many rows a page of an API has at most. */
+export const most = 1000
+
+/** All rows of a long list, which are not kept. */
+export async function readAll({ page, query, rowKey, rows }: Source): Promise<Row[]> {
+  const out: Row[] = []
+  for (let marker = ''; ; marker = out[out.length - 1][rowKey]) {
+    const more = rows(await pageQuery(page, { ...query, limit: String(most), ...(marker ? { marker } : {}) }).queryFn())
+    out.push(...more)
+    if (more.length < most) return out
+  }
+}
+
 interface Window {
   /** The markers behind which the known pieces begin. */
   starts: string[]

@@ -2,10 +2,10 @@ import { Typography } from 'antd'
 import type { Action } from '../../kit/actions'
 import type { Row } from '../../kit/api'
 import { Id } from '../../kit/detail'
+import { download } from '../../kit/files'
 import { time } from '../../kit/format'
 import { t } from '../../kit/i18n'
 import type { ListSpec } from '../../kit/list'
-import { download } from '../project/keypairs'
 
 const remove: Action = {
   key: 'delete',

@@ -3,9 +3,9 @@ import { Button, Card, Descriptions, Flex, Skeleton, Table, Typography } from 'a
 import { useTranslation } from 'react-i18next'
 import { type ApiError, type Row, type Session, usePage, useSession } from '../../kit/api'
 import { Id } from '../../kit/detail'
+import { download } from '../../kit/files'
 import { Problem } from '../../kit/problem'
 import { ShowApi } from '../../kit/showapi'
-import { download } from './keypairs'
 
 /** A word a shell reads as it is. */
 const quoted = (s: string) => `'${s.replaceAll("'", `'\\''`)}'`

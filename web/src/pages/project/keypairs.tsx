@@ -1,5 +1,6 @@
 import type { Action } from '../../kit/actions'
 import { Id } from '../../kit/detail'
+import { download } from '../../kit/files'
 import { ListPage, type ListSpec } from '../../kit/list'
 
 const remove: Action = {
@@ -12,15 +13,6 @@ const remove: Action = {
     path: `/os-keypairs/${encodeURIComponent(row.name)}`,
     cli: `openstack keypair delete '${row.name}'`,
   }),
-}
-
-/** Gives the browser a file to keep. */
-export function download(name: string, content: BlobPart) {
-  const link = document.createElement('a')
-  link.href = URL.createObjectURL(new Blob([content], { type: 'application/octet-stream' }))
-  link.download = name
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000)
 }
 
 const spec: ListSpec = {

@@ -3,10 +3,10 @@ import dayjs from 'dayjs'
 import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, type Call, type Row, usePage } from '../../kit/api'
+import { csv, download } from '../../kit/files'
 import { Missing, Problem } from '../../kit/problem'
 import { ShowApi } from '../../kit/showapi'
 import { Status } from '../../kit/status'
-import { download } from './keypairs'
 
 const spans = { day: 1, week: 7, month: 30, year: 365 }
 type Span = keyof typeof spans
@@ -16,15 +16,6 @@ function period(span: Span): { start: string; end: string } {
   const utc = (d: dayjs.Dayjs) => d.toISOString().slice(0, 19)
   const end = dayjs()
   return { start: utc(end.subtract(spans[span], 'day')), end: utc(end) }
-}
-
-/** A table as CSV; what a spreadsheet would run is kept text. */
-export function csv(rows: (string | number)[][]): string {
-  const cell = (v: string | number) => {
-    const text = typeof v === 'string' && /^[=+\-@\t]/.test(v) ? `'${v}` : String(v)
-    return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-  }
-  return `${rows.map((r) => r.map(cell).join(',')).join('\r\n')}\r\n`
 }
 
 const round = (n: number) => Math.round(n * 100) / 100
