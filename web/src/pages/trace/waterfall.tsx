@@ -41,25 +41,34 @@ function Bar({ hop, all }: { hop: Hop; all: number }) {
 function Way({ hop }: { hop: Hop }) {
   const { t } = useTranslation()
   const s = hop.inner?.exchange ? hop.inner : hop.span
-  if (!s.exchange && !s.routing_key) return <Tag>{t(`traceKind.${hop.span.kind.replace('.', '_')}`)}</Tag>
+  const queue = hop.inner?.queue ?? s.queue
   return (
-    <span>
-      <Tag>{t(`traceKind.${hop.span.kind.replace('.', '_')}`)}</Tag>
-      <span className="id">{[s.exchange || '""', s.routing_key, hop.inner?.queue ?? s.queue].filter(Boolean).join(' → ')}</span>
-    </span>
+    <>
+      {t(`traceKind.${hop.span.kind.replace('.', '_')}`)}
+      {s.exchange ? <span className="id"> {[s.exchange, s.routing_key, queue].filter(Boolean).join(' → ')}</span> : null}
+    </>
   )
 }
 
-function Name({ hop }: { hop: Hop }) {
+/** A hop in words: what, and below it who and which way. */
+function Name({ hop, severalHosts }: { hop: Hop; severalHosts: boolean }) {
   const { t } = useTranslation()
   const { span } = hop
   const status = span.status ?? hop.inner?.status
+  const error = span.error || hop.inner?.error
   return (
-    <span className={span.kind === 'sql' ? 'hop code' : 'hop'}>
-      {hop.folded ? t('trace.statements', { count: hop.folded }) : span.name}
+    <div className="hop">
+      <span className={span.kind === 'sql' && !hop.folded ? 'code' : undefined}>
+        {hop.folded ? t('trace.statements', { count: hop.folded }) : span.name}
+      </span>{' '}
       {status ? <Tag color={status >= 400 ? 'red' : undefined}>{status}</Tag> : null}
-      {span.error || hop.inner?.error ? <Tag color="red">{span.error || hop.inner?.error}</Tag> : null}
-    </span>
+      {error ? <Tag color="red">{error}</Tag> : null}
+      <Typography.Text type="secondary" className="way">
+        {who(hop)} · <Way hop={hop} />
+        {severalHosts ? ` · ${hosts(hop)}` : ''}
+        {hop.inner?.waited && hop.inner.waited > 1e6 ? ` · ${t('trace.waited', { time: took(hop.inner.waited) })}` : ''}
+      </Typography.Text>
+    </div>
   )
 }
 
@@ -84,7 +93,7 @@ export function Waterfall({ id }: { id: string }) {
   const [open, setOpen] = useState<readonly string[]>()
   if (error) return <Problem error={error as ApiError} retry={() => refetch()} />
   if (!data) return <Skeleton active />
-  const some = hosts(shown.hops[0]) !== ''
+  const several = new Set(data.spans.map((s) => s.host)).size > 1
   return (
     <Flex vertical gap={16}>
       <Descriptions
@@ -103,20 +112,17 @@ export function Waterfall({ id }: { id: string }) {
         size="small"
         pagination={false}
         dataSource={shown.hops}
-        scroll={{ x: 'max-content' }}
+        tableLayout="fixed"
         expandable={{
           expandedRowKeys: open ?? opened(shown.hops),
           onExpandedRowsChange: (keys) => setOpen(keys as string[]),
           indentSize: 14,
         }}
         columns={[
-          { key: 'name', title: t('trace.hop'), width: 420, render: (_, h) => <Name hop={h} /> },
-          { key: 'who', title: t('trace.who'), width: 190, render: (_, h) => who(h) },
-          ...(some ? [{ key: 'host', title: t('fields.host'), width: 90, render: (_: unknown, h: Hop) => hosts(h) }] : []),
-          { key: 'way', title: t('trace.way'), width: 260, render: (_, h) => <Way hop={h} /> },
-          { key: 'at', title: t('trace.at'), width: 90, align: 'end', render: (_, h) => took(h.from * 1000) },
-          { key: 'took', title: t('trace.took'), width: 90, align: 'end', render: (_, h) => took((h.inner ?? h.span).duration) },
-          { key: 'bar', title: <Legend />, width: 360, render: (_, h) => <Bar hop={h} all={shown.took} /> },
+          { key: 'name', title: t('trace.hop'), width: '50%', render: (_, h) => <Name hop={h} severalHosts={several} /> },
+          { key: 'bar', title: <Legend />, render: (_, h) => <Bar hop={h} all={shown.took} /> },
+          { key: 'at', title: t('trace.at'), width: 84, align: 'end', render: (_, h) => took(h.from * 1000) },
+          { key: 'took', title: t('trace.took'), width: 84, align: 'end', render: (_, h) => took((h.inner ?? h.span).duration) },
         ]}
       />
     </Flex>
