@@ -73,12 +73,12 @@ func vhostCommands() []command {
 		{
 			name: "trace_on", section: section, usage: "[--vhost <vhost>]", about: "Copies what clients publish and are handed to the exchange amq.rabbitmq.trace",
 			banner: func(c *call) string { return fmt.Sprintf(`Starting tracing for vhost "%s" ...`, c.vhost()) },
-			run: func(_ context.Context, c *call) (result, error) { return trace(c, true, "enabled") },
+			run:    func(_ context.Context, c *call) (result, error) { return trace(c, true, "enabled") },
 		},
 		{
 			name: "trace_off", section: section, usage: "[--vhost <vhost>]", about: "Stops tracing",
 			banner: func(c *call) string { return fmt.Sprintf(`Stopping tracing for vhost "%s" ...`, c.vhost()) },
-			run: func(_ context.Context, c *call) (result, error) { return trace(c, false, "disabled") },
+			run:    func(_ context.Context, c *call) (result, error) { return trace(c, false, "disabled") },
 		},
 	}
 }
