@@ -116,11 +116,13 @@ func (s *seed) delegationBodies() map[string]any {
 		"identity PUT " + protocol:                                         obj{"protocol": obj{"mapping_id": "mapping-A", "remote_id_attribute": "text"}},
 		"identity PATCH " + protocol:                                       obj{"protocol": obj{"mapping_id": "mapping-A", "remote_id_attribute": "text"}},
 		"identity PUT /OS-FEDERATION/mappings/{mapping_id}":                s.mapping(),
-		"identity PATCH /OS-FEDERATION/mappings/{mapping_id}":              s.mapping(),
-		"identity PUT /OS-FEDERATION/service_providers/{sp_id}":            sp,
-		"identity PATCH /OS-FEDERATION/service_providers/{sp_id}":          sp,
-		"identity POST /OS-OAUTH1/consumers":                               consumer,
-		"identity PATCH /OS-OAUTH1/consumers/{consumer_id}":                consumer,
-		"identity PUT /OS-OAUTH1/authorize/{request_token_id}":             obj{"roles": arr{obj{"name": "member"}}},
+		"identity PATCH /OS-FEDERATION/mappings/{mapping_id}": obj{"mapping": obj{"rules": arr{obj{
+			"local": arr{obj{"user": obj{"name": "{0}"}}}, "remote": arr{obj{"type": "HTTP_OIDC_SUB"}},
+		}}}},
+		"identity PUT /OS-FEDERATION/service_providers/{sp_id}":   sp,
+		"identity PATCH /OS-FEDERATION/service_providers/{sp_id}": sp,
+		"identity POST /OS-OAUTH1/consumers":                      consumer,
+		"identity PATCH /OS-OAUTH1/consumers/{consumer_id}":       consumer,
+		"identity PUT /OS-OAUTH1/authorize/{request_token_id}":    obj{"roles": arr{obj{"name": "member"}}},
 	}
 }
