@@ -1,5 +1,11 @@
 package app
 
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
 // seedDelegations gives A one of everything by which users of identity hand
 // on rights or keep secrets, and the cloud one of everything that is
 // administered beside.
@@ -7,12 +13,14 @@ func (s *seed) seedDelegations() {
 	user, roles := s.aMember.user, arr{obj{"name": "member"}}
 	values := map[string]string{
 		"tag": tag, "group": "ldap", "option": "url", "idp_id": "idp-A", "protocol_id": "openid", "mapping_id": "mapping-A", "sp_id": "sp-A", "access": "none",
-		"request_token_id": absent,
 	}
 	create := func(who persona, param, path string, body obj, at string) {
 		values[param] = s.id(who, "identity", "/v3"+path, body, at)
 	}
 	s.must(s.root, "identity", "PUT", "/v3/projects/"+s.aMember.project+"/tags/"+tag, nil)
+	consumer := s.must(s.root, "identity", "POST", "/v3/OS-OAUTH1/consumers", obj{"consumer": obj{"description": s.secret}})
+	values["consumer_id"] = consumer.text("consumer/id")
+	values["request_token_id"], values["access_token_id"] = s.oauth(consumer.text("consumer/id"), consumer.text("consumer/secret"))
 	create(s.aMember, "application_credential_id", "/users/"+user+"/application_credentials", obj{"application_credential": obj{
 		"name": "seedcredential", "description": s.secret, "roles": roles, "access_rules": arr{obj{"service": "compute", "method": "GET", "path": "/" + s.secret}},
 	}}, "application_credential/id")
@@ -33,8 +41,6 @@ func (s *seed) seedDelegations() {
 	create(s.root, "endpoint_group_id", "/OS-EP-FILTER/endpoint_groups", obj{"endpoint_group": obj{
 		"name": "seedgroup", "description": s.secret, "filters": obj{"interface": "internal"},
 	}}, "endpoint_group/id")
-	create(s.root, "consumer_id", "/OS-OAUTH1/consumers", obj{"consumer": obj{"description": s.secret}}, "consumer/id")
-	values["access_token_id"] = absent
 	put := func(path string, body any) { s.must(s.root, "identity", "PUT", "/v3"+path, body) }
 	put("/domains/"+s.value("identity", "domain_id")+"/config", s.domainConfig())
 	put("/OS-FEDERATION/mappings/mapping-A", s.mapping())
@@ -53,6 +59,33 @@ func (s *seed) seedDelegations() {
 	s.values["identity /v3/OS-EP-FILTER/projects/{project_id}"] = s.nobody
 	s.values["identity /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/projects/{project_id}"] = s.nobody
 	s.values["identity /v3/OS-TRUST/trusts/{trust_id}/roles/{role_id}"] = s.value("identity", "role_id")
+}
+
+// oauth has A's member delegate a role by OAuth 1. The ids are of a token that
+// waits to be authorized and of one that was.
+func (s *seed) oauth(consumer, secret string) (waiting, access string) {
+	ask := func(path, token, tokenSecret, verifier string) url.Values {
+		r := s.do(call{service: "identity", method: "POST", path: "/v3/OS-OAUTH1/" + path, header: map[string]string{
+			"Requested-Project-Id": s.aMember.project,
+			"Authorization": fmt.Sprintf(`OAuth oauth_consumer_key=%q,oauth_signature_method="PLAINTEXT",oauth_signature="%s%%26%s",oauth_token=%q,oauth_verifier=%q`,
+				consumer, secret, tokenSecret, token, verifier),
+		}})
+		form, err := url.ParseQuery(string(r.body))
+		if err != nil || r.status != http.StatusCreated {
+			s.Fatalf("%s: %s", path, r)
+		}
+		return form
+	}
+	waiting = ask("request_token", "", "", "").Get("oauth_token")
+	request := ask("request_token", "", "", "")
+	// Only an administrator may authorize: A's member is one for the moment.
+	admin := "/v3/projects/" + s.aMember.project + "/users/" + s.aMember.user + "/roles/" + s.value("identity", "prior_id")
+	s.must(s.root, "identity", "PUT", admin, nil)
+	verifier := s.must(s.aMember, "identity", "PUT", "/v3/OS-OAUTH1/authorize/"+request.Get("oauth_token"), obj{"roles": arr{obj{"name": "member"}}}).text("token/oauth_verifier")
+	s.must(s.root, "identity", "DELETE", admin, nil)
+	access = ask("access_token", request.Get("oauth_token"), request.Get("oauth_token_secret"), verifier).Get("oauth_token")
+	s.private = append(s.private, access)
+	return waiting, access
 }
 
 // domainConfig is a configuration of A's domain that names no directory.
