@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The dashboard in a real browser, on a simulated cloud: the walkthrough by
-# mouse in English and in Chinese, the topology, two people who see each other's
-# doings, and a list of NUBO_TEST_SERVERS servers, 1000 if that is not set; 10000
+# mouse in English and in Chinese, the topology, the broker's pages with send.py
+# and rev.py, two people who see each other's doings, and a list of NUBO_TEST_SERVERS servers, 1000 if that is not set; 10000
 # take some minutes.
 . "$(dirname "$0")/../lib/common.sh"
 
@@ -22,6 +22,7 @@ browse() {
 for language in en zh-CN; do
   browse "$language: the walkthrough by mouse" walkthrough.mjs "$language" secret "$work/blank.qcow2"
   browse "$language: the topology" topology.mjs "$language" secret
+  browse "$language: the broker's pages" broker.mjs "$language" secret $((5672 + offset))
   browse "$language: what is set beyond the walkthrough" manage.mjs "$language" secret
   browse "$language: consoles" console.mjs "$language" secret
 done
