@@ -21,6 +21,11 @@ done
 at_exit "umount /run/netns /etc/libvirt /run/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt"
 sysctl -qw net.ipv4.ip_forward=1
 
+# With --browser the walkthrough is by mouse in a browser, in Chinese: at its
+# end ssh works, and the guest's login text is on the screen in the browser.
+browser=0
+[ "${1:-}" = --browser ] && { browser=1; shift; step "the front end is built into the binary" test -s "$root/web/dist/index.html"; }
+
 # With --peers the state is in PostgreSQL and the bus is RabbitMQ.
 if [ "${1:-}" = --peers ]; then
   shift
@@ -33,9 +38,14 @@ step "the guest image builds" "$root/tools/guest/build.sh" "$work/guest"
 step "the cloud gets ready" cloud_up "$dir" --virt libvirt "$@"
 . "$dir/openrc"
 step "nubo status says that all is up" "$nubo" status --data-dir "$dir"
-"$root/test/acceptance/walkthrough.sh" --image "$work/guest/nubo-mini.qcow2" > "$work/walk" 2>&1
+if [ $browser = 1 ]; then
+  PATIENCE=180 SHOTS=${SHOTS:-$work} node "$root/web/e2e/walkthrough.mjs" http://127.0.0.1:9999 zh-CN "$OS_PASSWORD" "$work/guest/nubo-mini.qcow2" guest > "$work/walk" 2>&1
+else
+  "$root/test/acceptance/walkthrough.sh" --image "$work/guest/nubo-mini.qcow2" > "$work/walk" 2>&1
+fi
 sed "s/^/    /" "$work/walk"
 step "the walkthrough" grep -qE '^[0-9]+ passed, 0 failed' "$work/walk"
+[ $browser = 1 ] && { step "nubo down" "$nubo" down --data-dir "$dir"; summary; exit; }
 # A cloud that is killed with a server, a network and a volume in use leaves
 # nothing either, once nubo down was run.
 busy() {

@@ -22,7 +22,12 @@ export function read(page, canvas, cell) {
   }, cell)
 }
 
-/** Learns the shapes of letters of rows whose text is known. What it gives reads a row; '?' is a letter it does not know. */
+/** Reads a row by the shapes of letters; '?' is a letter it does not know. */
+export function reader(letters) {
+  return (row) => row.map((shape) => (/1/.test(shape) ? (letters.get(shape) ?? '?') : ' ')).join('')
+}
+
+/** A reader that has learned the letters of rows whose text is known. */
 export function learn(rows, known) {
   const letters = new Map()
   known.forEach((text, y) => {
@@ -30,5 +35,5 @@ export function learn(rows, known) {
       letters.set(rows[y][x], letter)
     })
   })
-  return (row) => row.map((shape) => (/1/.test(shape) ? (letters.get(shape) ?? '?') : ' ')).join('')
+  return reader(letters)
 }

@@ -45,7 +45,7 @@ export class Person {
     p.base = base
     p.context = await browser.newContext({ viewport, acceptDownloads: true, reducedMotion: 'reduce' })
     p.page = await p.context.newPage()
-    p.page.setDefaultTimeout(20_000)
+    p.page.setDefaultTimeout(Number(process.env.PATIENCE ?? 20) * 1000)
     p.words = JSON.parse(readFileSync(new URL(`../src/locales/${language}.json`, import.meta.url), 'utf8'))
     p.page.on('pageerror', (e) => p.errors.push(String(e)))
     await p.page.addInitScript(

@@ -1,10 +1,13 @@
 // The user's walkthrough by mouse: from a project to a server on its floating
 // IP with a volume, and everything deleted again.
 //
-//   usage: node walkthrough.mjs BASE LANGUAGE PASSWORD IMAGE-FILE
+//   usage: node walkthrough.mjs BASE LANGUAGE PASSWORD IMAGE-FILE [guest]
+//
+// With "guest" the image boots, and what it does is looked at.
+import { guest } from './guest.mjs'
 import { launch, Person, Report } from './ui.mjs'
 
-const [base, language, password, imageFile] = process.argv.slice(2)
+const [base, language, password, imageFile, real] = process.argv.slice(2)
 const report = new Report()
 const step = (name, what) => report.step(`${language}: ${name}`, what)
 const browser = await launch()
@@ -81,11 +84,13 @@ try {
     await pupil.send({ preset: { pick: pupil.t('presets.icmp') } })
     await pupil.has('icmp')
   })
+  let keyFile
   await step('create the key pair: its private key comes as a file', async () => {
     await pupil.menu('project', 'keypairs')
     await pupil.create()
     const [file] = await Promise.all([pupil.page.waitForEvent('download'), pupil.send({ name: 'key' })])
     if (file.suggestedFilename() !== 'key.pem') throw new Error(`the file is called ${file.suggestedFilename()}`)
+    keyFile = await file.path()
     await pupil.has('key')
   })
   await step('create the router with a gateway, connect the subnet', async () => {
@@ -100,7 +105,7 @@ try {
   await step('create the server; it gets active without a reload', async () => {
     await pupil.menu('project', 'servers')
     await pupil.create()
-    await pupil.fill({ name: 'web', image: { pick: 'mini' }, flavor: { pick: 'course-tiny' }, networks: { pick: 'private' } })
+    await pupil.fill({ name: 'web', image: { pick: 'mini' }, flavor: { pick: 'course-tiny' }, networks: { pick: 'private' }, securityGroups: { pick: 'open' }, keypair: { pick: 'key' } })
     await pupil.submit()
     await pupil.page.waitForURL(/servers\/[0-9a-f-]{36}/)
     await pupil.page.locator('[data-status="ACTIVE"]').first().waitFor()
@@ -114,6 +119,7 @@ try {
     await pupil.send({ port: { pick: 'web' } })
     await pupil.row('203.0.113.').getByRole('link', { name: 'web' }).waitFor()
   })
+  if (real) await guest(pupil, step, 'web', keyFile)
   await step('create a volume and attach it', async () => {
     await pupil.menu('project', 'volumes')
     await pupil.create()
