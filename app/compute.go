@@ -108,7 +108,7 @@ func (c *cloud) buildComputeAgent(context.Context) (service.Service, error) {
 		},
 	}
 	for _, name := range c.set.hosts() {
-		deps.Hosts = append(deps.Hosts, agent.Host{Name: name, Driver: c.computeDriver(name)})
+		deps.Hosts = append(deps.Hosts, agent.Host{Name: name, Driver: driver.Traced(c.computeDriver(name), c.set.host.Virt)})
 	}
 	return agent.New(c.set.nova, deps), nil
 }

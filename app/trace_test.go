@@ -83,6 +83,7 @@ var createHops = []struct {
 	{"http.client compute-agent POST /v2.0/ports", 12},
 	{"http.server network-api POST /v2.0/ports", 13},
 	{"rpc.notify network-api port.create.end neutron notifications.info", 14},
+	{"native compute-agent simulated: spawn", 12},
 	{"rpc.call compute-agent instance_update nova conductor", 12},
 }
 
@@ -90,6 +91,7 @@ var createHops = []struct {
 var volumeHops = []string{
 	"http.client compute-agent PUT /v3/attachments/", "http.server volume-api PUT /v3/attachments/",
 	"rpc.call volume-api attachment_update openstack cinder-volume.", "rpc.handle volume-manager attachment_update openstack cinder-volume.",
+	"native volume-manager simulated: export",
 }
 
 func TestTraceOfAServer(t *testing.T) {

@@ -75,7 +75,7 @@ func (c *cloud) buildVolumeManager(ctx context.Context) (service.Service, error)
 		return nil, err
 	}
 	d := volumeDriver(c.set, c.module("volume.driver"))
-	m := manager.New(c.set.def.Host, manager.Deps{Volumes: svc, Store: st, Images: c.volumeImages(), Driver: d, Bus: c.bus, Log: c.module("volume.manager")})
+	m := manager.New(c.set.def.Host, manager.Deps{Volumes: svc, Store: st, Images: c.volumeImages(), Driver: volumedriver.Traced(d), Bus: c.bus, Log: c.module("volume.manager")})
 	return closing(m, done), nil
 }
 

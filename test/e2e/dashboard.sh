@@ -25,6 +25,7 @@ for language in en zh-CN; do
   browse "$language: the broker's pages" broker.mjs "$language" secret $((5672 + offset))
   browse "$language: what is set beyond the walkthrough" manage.mjs "$language" secret
   browse "$language: consoles" console.mjs "$language" secret
+  browse "$language: traces, the RPC map, the scheduler's decisions" trace.mjs "$language" secret
 done
 browse "two people see each other's doings" live.mjs en secret
 browse "who may what" roles.mjs en secret

@@ -73,10 +73,18 @@ export function layout(routes: Route[]): { boxes: Box[]; edges: Edge[] } {
   }
   const all = [...boxes.values()]
   const tallest = Math.max(...(['module', 'topic', 'handler'] as const).map((k) => all.filter((b) => b.kind === k).length), 1)
+  // Each column is ordered by where its lines come from, so that few cross.
+  const height = (b: Box) => {
+    const sources = [...edges.values()].filter((e) => e.to === b.id).map((e) => boxes.get(e.from)?.y ?? 0)
+    return sources.length === 0 ? 0 : sources.reduce((sum, y) => sum + y, 0) / sources.length
+  }
   for (const kind of ['module', 'topic', 'handler'] as const) {
-    const column = all.filter((b) => b.kind === kind).sort((a, b) => a.label.localeCompare(b.label))
+    const column = all
+      .filter((b) => b.kind === kind)
+      .map((b) => ({ b, y: height(b) }))
+      .sort((p, q) => p.y - q.y || p.b.label.localeCompare(q.b.label))
     const top = ((tallest - column.length) * rowHeight) / 2
-    for (const [i, b] of column.entries()) b.y = top + i * rowHeight
+    for (const [i, { b }] of column.entries()) b.y = top + i * rowHeight
   }
   return { boxes: all, edges: [...edges.values()] }
 }
