@@ -140,7 +140,7 @@ function Card({ box, shown }: { box: Box; shown: Shown }) {
 export function BoxFace({ data: { box } }: NodeProps<BoxNode>) {
   const { t } = useTranslation()
   const shown = useContext(Topology)
-  const name = box.row.name || box.row.hypervisor_hostname || box.row.id
+  const name = nameOf(box.row)
   const style = box.kind === 'network' ? ({ '--hue': hues[box.hue] } as React.CSSProperties) : undefined
   if (box.kind === 'loose') {
     return (
@@ -150,25 +150,36 @@ export function BoxFace({ data: { box } }: NodeProps<BoxNode>) {
     )
   }
   return (
+    <button
+      type="button"
+      className={`topo topo-${box.kind}${shown.over === box.id ? ' topo-over' : ''}`}
+      style={style}
+      data-box={box.kind}
+      data-name={name}
+      aria-expanded={shown.open === box.id}
+      aria-label={t('topology.label', { kind: t(`topology.kinds.${box.kind}`), name })}
+      onClick={() => shown.select(shown.open === box.id ? undefined : box.id)}
+      onKeyDown={(e) => e.key === 'Escape' && shown.select(undefined)}
+    >
+      <Face box={box} data={shown.data} />
+    </button>
+  )
+}
+
+const nameOf = (row: Row): string => row.name || row.hypervisor_hostname || row.id
+
+/** The card of the thing that is open: one for all, since there may be very many things. */
+export function OpenCard({ box }: { box: Box }) {
+  const shown = useContext(Topology)
+  return (
     <Popover
-      open={shown.open === box.id}
-      onOpenChange={(open) => shown.select(open ? box.id : undefined)}
+      open
       trigger="click"
-      title={name}
-      destroyOnHidden
+      onOpenChange={(open) => open || shown.select(undefined)}
+      title={nameOf(box.row)}
       content={<Card box={box} shown={shown} />}
     >
-      <button
-        type="button"
-        className={`topo topo-${box.kind}${shown.over === box.id ? ' topo-over' : ''}`}
-        style={style}
-        data-box={box.kind}
-        data-name={name}
-        aria-expanded={shown.open === box.id}
-      >
-        <span className="unseen">{t(`topology.kinds.${box.kind}`)} </span>
-        <Face box={box} data={shown.data} />
-      </button>
+      <div className="topo-anchor" style={{ left: box.x, top: box.y, width: box.width, height: box.height }} />
     </Popover>
   )
 }

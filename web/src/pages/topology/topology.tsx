@@ -13,7 +13,7 @@ import { Missing, Problem } from '../../kit/problem'
 import { ShowApi } from '../../kit/showapi'
 import { joinRules, joins } from './join'
 import { at, type Box, hues, type Kind, type Layout, layout, model, narrow, path } from './layout'
-import { BoxFace, type BoxNode, cidrs, Topology } from './nodes'
+import { BoxFace, type BoxNode, cidrs, OpenCard, Topology } from './nodes'
 import { png, svg, words } from './svg'
 import './topology.css'
 
@@ -163,6 +163,7 @@ function Flow({ drawn, data, reload }: { drawn: Layout; data: PageData; reload: 
   const can = useCan(joinRules)
   const [open, select] = useState<string>()
   const [over, setOver] = useState<string>()
+  const opened = drawn.boxes.find((b) => b.id === open)
   // Where the dragged thing is; all others are where the layout puts them.
   const [dragged, setDragged] = useState<{ id: string; x: number; y: number }>()
   const [form, setForm] = useState<{ spec: FormSpec; row: Box['row'] }>()
@@ -248,6 +249,7 @@ function Flow({ drawn, data, reload }: { drawn: Layout; data: PageData; reload: 
                 <path key={w.key} d={path(w)} fill="none" stroke={hues[w.hue]} strokeWidth={2} data-wire={w.key} />
               ))}
             </svg>
+            {opened ? <OpenCard key={opened.id} box={opened} /> : null}
           </ViewportPortal>
         </ReactFlow>
       </div>
