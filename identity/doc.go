@@ -5,7 +5,7 @@
 //	resources.go    the rules of creating, changing and deleting them
 //	assignments.go  roles on projects, domains and the system, and what follows of them
 //	tokens.go       signing in, and what a token means
-//	passwords.go    hashing, bounded
+//	passwords.go    hashing, bounded, and where there is a way in driver/hashing: apart from the requests
 //	bootstrap.go    what a new cloud starts with
 //	notify.go       what the bus is told of changes
 //	fernet/         the sealed form of tokens, and their keys
