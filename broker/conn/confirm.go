@@ -102,10 +102,20 @@ func (ch *channel) confirmSelect(m *amqp.ConfirmSelect) *amqp.Error {
 	return nil
 }
 
-// Stored implements store.Waiter.
+// Stored implements store.Waiter. A publisher that waits for one message at a
+// time is told at once; the others' writers are woken.
 func (ch *channel) Stored(tags []uint64, err error) {
 	ch.confirms.stored(tags, err)
+	if len(tags) > 1 {
+		ch.flushConfirms()
+		return
+	}
+	o := &ch.c.out
+	o.mu.Lock()
+	o.listed = true
+	o.mu.Unlock()
 	ch.flushConfirms()
+	ch.c.push(&o.listed)
 }
 
 // flushConfirms sends what can be confirmed. The lock is held meanwhile, so
