@@ -14,7 +14,7 @@ const (
 	softLimit = 256 << 10
 	// hardLimit is how much may wait before the reader stops reading: answers
 	// to requests cannot be refused.
-	hardLimit = 1 << 20
+	hardLimit = 384 << 10
 	// copyLimit is the size from which a body is not copied but written from
 	// where it is.
 	copyLimit = 8 << 10
