@@ -157,10 +157,10 @@ export function BoxFace({ data: { box } }: NodeProps<BoxNode>) {
       data-box={box.kind}
       data-name={name}
       aria-expanded={shown.open === box.id}
-      aria-label={t('topology.label', { kind: t(`topology.kinds.${box.kind}`), name })}
       onClick={() => shown.select(shown.open === box.id ? undefined : box.id)}
       onKeyDown={(e) => e.key === 'Escape' && shown.select(undefined)}
     >
+      <span className="unseen">{t(`topology.kinds.${box.kind}`)} </span>
       <Face box={box} data={shown.data} />
     </button>
   )
