@@ -40,6 +40,12 @@ step "image, flavor, network" eval '
   openstack network create net >/dev/null && openstack subnet create --network net --subnet-range 10.9.0.0/24 sub >/dev/null'
 boot() { local name=$1; shift; openstack server create --image img --flavor small --network net --wait "$@" "$name" >/dev/null; }
 for i in 1 2 3 4; do step "server $i" boot "s$i"; done
+# The agents serve consoles at their own addresses; the proxy is the controller's.
+prompt() {
+  local url; url=$(openstack console url show --serial "$1" -f value -c url) || return 1
+  timeout 20 curl -sN -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: bnVibyBudWJvIG51Ym8gbg==' "http${url#ws}" | grep -qam1 "$1 login:"
+}
+for i in 1 2; do step "the console of server $i, on $(host_of "s$i")" prompt "s$i"; done
 step "the scheduler spread them" same "$(hosts_of s1 s2 s3 s4)" "node1=2 node2=2 "
 step "an aggregate with a zone" eval 'openstack aggregate create --zone east agg >/dev/null && openstack aggregate add host agg node2 >/dev/null'
 for i in 5 6; do step "server $i in that zone" boot "s$i" --availability-zone east; done
