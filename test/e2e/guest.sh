@@ -39,7 +39,7 @@ step "the cloud gets ready" cloud_up "$dir" --virt libvirt "$@"
 . "$dir/openrc"
 step "nubo status says that all is up" "$nubo" status --data-dir "$dir"
 if [ $browser = 1 ]; then
-  PATIENCE=180 SHOTS=${SHOTS:-$work} node "$root/web/e2e/walkthrough.mjs" http://127.0.0.1:9999 zh-CN "$OS_PASSWORD" "$work/guest/nubo-mini.qcow2" guest > "$work/walk" 2>&1
+  PATIENCE=150 SHOTS=${SHOTS:-$work} node "$root/web/e2e/walkthrough.mjs" http://127.0.0.1:9999 zh-CN "$OS_PASSWORD" "$work/guest/nubo-mini.qcow2" guest > "$work/walk" 2>&1
 else
   "$root/test/acceptance/walkthrough.sh" --image "$work/guest/nubo-mini.qcow2" > "$work/walk" 2>&1
 fi

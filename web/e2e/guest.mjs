@@ -38,6 +38,16 @@ function vgaFont() {
   return reader(letters)
 }
 
+/** The end of a server's console log, by the dashboard's relay. */
+const consoleLog = (page, name) =>
+  page.evaluate(async (name) => {
+    const api = '/dashboard/api/compute/servers'
+    const { servers } = await (await fetch(`${api}?name=${name}`)).json()
+    const headers = { 'X-Nubo-Dashboard': '1', 'Content-Type': 'application/json' }
+    const body = JSON.stringify({ 'os-getConsoleOutput': { length: 30 } })
+    return (await fetch(`${api}/${servers[0].id}/action`, { method: 'POST', headers, body })).text()
+  }, name)
+
 /** Looks at the server of that name, which has the floating IP and the key. */
 export async function guest(person, step, name, keyFile) {
   const { page } = person
@@ -49,6 +59,8 @@ export async function guest(person, step, name, keyFile) {
     await until('ssh', async () => {
       const { stdout } = await promisify(execFile)('ssh', ['-q', ...options, '-i', keyFile, `cirros@${address}`, 'hostname'])
       return stdout.trim() === name
+    }).catch(async (e) => {
+      throw new Error(`${e.message}\nits console log ends with:\n${await consoleLog(page, name)}`)
     })
   })
   const text = vgaFont()
