@@ -164,7 +164,7 @@ type Deps struct {
 	Publish func(ctx context.Context, envs []rpc.Envelope) (sent int, err error)
 	Host    string
 	Clock   clock.Clock
-	Log   *slog.Logger
+	Log     *slog.Logger
 }
 
 // Images is the service.

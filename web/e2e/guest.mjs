@@ -57,7 +57,7 @@ export async function guest(person, step, name, keyFile) {
     chmodSync(keyFile, 0o600)
     const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'ConnectTimeout=5', 'BatchMode=yes'].flatMap((o) => ['-o', o])
     await until('ssh', async () => {
-      const { stdout } = await promisify(execFile)('ssh', ['-q', ...options, '-i', keyFile, `cirros@${address}`, 'hostname'])
+      const { stdout } = await promisify(execFile)('ssh', [...options, '-i', keyFile, `cirros@${address}`, 'hostname'])
       return stdout.trim() === name
     }).catch(async (e) => {
       throw new Error(`${e.message}\nits console log ends with:\n${await consoleLog(page, name)}`)
