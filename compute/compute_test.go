@@ -175,6 +175,7 @@ func TestDefaultConfig(t *testing.T) {
 	var read Config
 	_, err := config.Load([]config.Section{
 		{Name: "compute", Ptr: &read.Default}, {Name: "quota", Ptr: &read.Quota}, {Name: "neutron", Ptr: &read.Neutron},
+		{Name: "vnc", Ptr: &read.VNC}, {Name: "serial_console", Ptr: &read.Serial}, {Name: "consoleauth", Ptr: &read.ConsoleAuth}, {Name: "console", Ptr: &read.Console},
 	}, "", nil, nil)
 	testx.NoErr(t, err)
 	testx.Equal(t, read, DefaultConfig())

@@ -48,8 +48,8 @@ func DefaultConfig() Config {
 			PasswordLength: 12, ConsoleTimeout: 30 * time.Second,
 		},
 		Quota:       Quota{Instances: 10, Cores: 20, RAM: 51200, MetadataItems: 128, KeyPairs: 100, ServerGroups: 10, ServerGroupMembers: 10},
-		VNC:         VNC{Enabled: true, NovncproxyPort: 6080, NovncproxyBaseURL: "http://127.0.0.1:6080/vnc_auto.html"},
-		Serial:      SerialConsole{Enabled: true, BaseURL: "ws://127.0.0.1:6080/"},
+		VNC:         VNC{Enabled: true, NovncproxyPort: 6080},
+		Serial:      SerialConsole{Enabled: true},
 		ConsoleAuth: ConsoleAuth{TokenTTL: 10 * time.Minute},
 	}
 }

@@ -84,7 +84,9 @@ func newCloud(t testing.TB, options ...option) *cloud {
 	})
 	var err error
 	peers := asUser{c.world}
-	c.svc, err = compute.New(compute.DefaultConfig(), compute.Deps{
+	cfg := compute.DefaultConfig()
+	cfg.VNC.NovncproxyBaseURL, cfg.Serial.BaseURL = "http://127.0.0.1:6080/vnc_auto.html", "ws://127.0.0.1:6080/"
+	c.svc, err = compute.New(cfg, compute.Deps{
 		Store: c.store, Bus: c.bus, Network: peers, Image: peers, Volume: peers, Log: c.log,
 	})
 	testx.NoErr(t, err)

@@ -20,8 +20,9 @@ import (
 )
 
 // Settled is how long everything may take to be as it was promised after all
-// parts of the cloud are back.
-const Settled = 30 * time.Second
+// parts of the cloud are back. A call that went with the broker is made again
+// when its time is over, which is after 30 s for the scheduler's.
+const Settled = 90 * time.Second
 
 // Settle waits until all that has to hold of a cloud at rest does, and gives
 // what does not when limit is over. The load must be paused or have ended.
