@@ -58,7 +58,6 @@ list_vhosts name description tags tracing
 trace_on
 list_vhosts name tracing
 trace_off
-trace_on --vhost nowhere
 list_vhosts nope
 set_vhost_limits -p v1 '{"max-connections": 10, "max-queues": 5}'
 set_vhost_limits -p v1 '{"max-fun": 10}'
