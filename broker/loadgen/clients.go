@@ -248,6 +248,7 @@ func (f *flow) deliveries(l *link) error {
 	var (
 		n, unacked uint64
 		tag        [8]byte // of the last delivery, as it came
+		begun      bool    // a delivery has come whose message is not whole: its tag would be acknowledged twice
 		missing    = -1    // octets of the body of the current message; -1 before its header
 		ack        []byte
 	)
@@ -258,7 +259,7 @@ func (f *flow) deliveries(l *link) error {
 		}
 		if !ok {
 			f.delivered.Add(n)
-			if unacked += n; unacked > 0 && f.acks() && missing < 0 {
+			if unacked += n; unacked > 0 && f.acks() && !begun {
 				ack = amqp.AppendAck(ack[:0], 1, number(tag[:]), true)
 				if err := l.write(ack); err != nil {
 					return err
@@ -273,8 +274,10 @@ func (f *flow) deliveries(l *link) error {
 		}
 		switch frame.Type {
 		case amqp.FrameMethod:
-			if err := delivery(frame.Payload, &tag); err != nil {
+			if is, err := delivery(frame.Payload, &tag); err != nil {
 				return err
+			} else if is {
+				begun = true
 			}
 		case amqp.FrameHeader:
 			h, bad := amqp.ParseContentHeader(frame.Payload)
@@ -290,26 +293,26 @@ func (f *flow) deliveries(l *link) error {
 		}
 		if missing == 0 {
 			n++
-			missing = -1
+			begun, missing = false, -1
 		}
 	}
 }
 
-// delivery takes the tag of a basic.deliver; other methods are refusals.
-func delivery(payload []byte, tag *[8]byte) error {
+// delivery takes the tag of a basic.deliver; other methods may be refusals.
+func delivery(payload []byte, tag *[8]byte) (is bool, err error) {
 	id, args, bad := amqp.SplitMethod(payload)
 	if bad != nil {
-		return bad
+		return false, bad
 	}
 	if id == amqp.IDBasicDeliver && len(args) > 0 && len(args) >= 9+int(args[0]) {
 		copy(tag[:], args[1+int(args[0]):])
-		return nil
+		return true, nil
 	}
 	m, bad := amqp.ParseMethod(payload)
 	if bad != nil {
-		return bad
+		return false, bad
 	}
-	return refusal(m)
+	return false, refusal(m)
 }
 
 func number(b []byte) (n uint64) {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,6 +54,46 @@ func measure(t *testing.T, o loadgen.Options) loadgen.Result {
 		t.Errorf("%+v", r)
 	}
 	return r
+}
+
+// TestPieces has what the broker sends come in pieces that end anywhere, also
+// between a delivery and its message.
+func TestPieces(t *testing.T) {
+	t.Parallel()
+	_, url := serve(t, broker.Config{DataDir: t.TempDir()})
+	server := strings.TrimSuffix(url[strings.Index(url, "@")+1:], "/")
+	for _, size := range []int{1, 41, 97} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		testx.NoErr(t, err)
+		var links sync.WaitGroup
+		links.Go(func() {
+			for {
+				client, err := l.Accept()
+				if err != nil {
+					return
+				}
+				broker, err := net.Dial("tcp", server)
+				if err != nil {
+					t.Error(err)
+					client.Close()
+					return
+				}
+				links.Go(func() {
+					defer broker.Close()
+					io.Copy(broker, client) //nolint:errcheck // either may hang up
+				})
+				links.Go(func() {
+					defer client.Close()
+					// A writer of pieces: nothing else may be known of either end.
+					io.CopyBuffer(struct{ io.Writer }{client}, struct{ io.Reader }{broker}, make([]byte, size)) //nolint:errcheck // the same
+				})
+			}
+		})
+		o := loadgen.Options{URL: strings.Replace(url, server, l.Addr().String(), 1), Client: "raw", Scenario: "persistent", Producers: 1, Consumers: 1, Size: 16, Count: 501}
+		testx.Equal(t, measure(t, o).Delivered, uint64(501))
+		l.Close()
+		links.Wait()
+	}
 }
 
 // TestScenarios runs every scenario with either client.
