@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -242,6 +243,7 @@ func dashboardMember(t *testing.T, b *testbed, admin *browser) {
 	if e := <-events; !strings.Contains(e, `"name":"own"`) {
 		t.Fatalf("the event is %s", e)
 	}
+	searchAsMember(t, admin, pupil, project)
 	// Of images it sees its own, and those that are everybody's.
 	images := pupil.events("image")
 	for _, visibility := range []string{"private", "public"} {
@@ -251,6 +253,75 @@ func dashboardMember(t *testing.T, b *testbed, admin *browser) {
 	if e := <-images; !strings.Contains(e, `"type":"image.create"`) || !strings.Contains(e, `"name":"public"`) {
 		t.Fatalf("the event is %s", e)
 	}
+}
+
+// searchAsMember holds that a search finds what one may see and nothing else:
+// by name, by address, and by the very id.
+func searchAsMember(t *testing.T, admin, pupil *browser, project string) {
+	t.Helper()
+	find := func(w *browser, text string) (kinds []string, ids map[string]string) {
+		t.Helper()
+		status, body := w.do("GET", "/dashboard/search?q="+url.QueryEscape(text), nil)
+		testx.Equal(t, []any{text, status}, []any{text, http.StatusOK})
+		var out struct {
+			Found  []struct{ Kind, ID, Name string }
+			Errors map[string]any
+		}
+		testx.NoErr(t, json.Unmarshal([]byte(body), &out))
+		testx.Equal(t, len(out.Errors), 0)
+		kinds, ids = []string{}, map[string]string{}
+		for _, f := range out.Found {
+			kinds = append(kinds, f.Kind+" "+f.Name)
+			ids[f.Name] = f.ID
+		}
+		return kinds, ids
+	}
+	must := func(method, path string, body any, change ...func(*http.Request)) string {
+		t.Helper()
+		status, said := admin.do(method, "/dashboard/api"+path, body, change...)
+		if status >= 300 {
+			t.Fatalf("%s %s: %d %s", method, path, status, said)
+		}
+		return said
+	}
+	var flavor struct{ Flavor struct{ ID string } }
+	testx.NoErr(t, json.Unmarshal([]byte(must("POST", "/compute/flavors", json.RawMessage(`{"flavor": {"name": "searched", "vcpus": 1, "ram": 64, "disk": 1}}`))), &flavor))
+	var image struct{ ID string }
+	testx.NoErr(t, json.Unmarshal([]byte(must("POST", "/image/v2/images", json.RawMessage(`{"name": "foreign-image", "disk_format": "raw", "container_format": "bare"}`))), &image))
+	must("PUT", "/image/v2/images/"+image.ID+"/file", "bytes", func(r *http.Request) { r.Header.Set("Content-Type", "application/octet-stream") })
+	server := fmt.Sprintf(`{"server": {"name": "foreign-server", "flavorRef": %q, "imageRef": %q, "networks": "none"}}`, flavor.Flavor.ID, image.ID)
+	for path, body := range map[string]string{
+		"/network/security-groups": `{"security_group": {"name": "foreign-group"}}`,
+		"/network/routers":         `{"router": {"name": "foreign-router"}}`,
+		"/volume/volumes":          `{"volume": {"name": "foreign-disk", "size": 1}}`,
+		"/compute/servers":         server,
+	} {
+		must("POST", path, json.RawMessage(body))
+	}
+	kinds, ids := find(admin, "FOREIGN")
+	testx.Equal(t, kinds, []string{"server foreign-server", "volume foreign-disk", "image foreign-image", "network foreign", "router foreign-router", "securitygroup foreign-group"})
+	if kinds, _ := find(pupil, "foreign"); len(kinds) > 0 {
+		t.Errorf("a member finds %v of another project", kinds)
+	}
+	for name, id := range ids {
+		if kinds, _ := find(pupil, id); len(kinds) > 0 {
+			t.Errorf("a member finds %s of another project by its id", name)
+		}
+		if kinds, _ := find(admin, id); len(kinds) != 1 {
+			t.Errorf("by the id of %s are found: %v", name, kinds)
+		}
+	}
+	kinds, _ = find(admin, project)
+	testx.Equal(t, kinds, []string{"project course"})
+	kinds, _ = find(admin, "pupil")
+	testx.Equal(t, kinds, []string{"user pupil"})
+	for _, text := range []string{"pupil", "course", "host", project} {
+		if kinds, _ := find(pupil, text); len(kinds) > 0 {
+			t.Errorf("a member finds %v by %s", kinds, text)
+		}
+	}
+	kinds, _ = find(pupil, "own")
+	testx.Equal(t, kinds, []string{"network own"})
 }
 
 // events gives the data of the events of some topics as they come.

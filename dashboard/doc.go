@@ -11,6 +11,7 @@
 //	             session's name
 //	can.go       which policy rules allow the session something, in one call
 //	pages.go     one request a page: several lists joined
+//	search.go    things of every kind by a part of their name or address
 //	events.go    what changes in the cloud, pushed: one stream a browser tab
 //	broker.go    the message broker's pages, and who may see them
 //	policies.go  the dashboard's own policy rules

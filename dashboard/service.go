@@ -112,6 +112,7 @@ func (s *Service) Handler() http.Handler {
 			r.Get("/can", s.handle(s.can))
 			r.Get("/events", s.handle(s.events))
 			r.Get("/pages/{page}", s.handle(s.page))
+			r.Get("/search", s.handle(s.search))
 			r.Get("/console/{server}/{kind}", s.handle(s.console))
 			r.Get("/traces", s.handle(s.listTraces))
 			r.Get("/traces/{request}", s.handle(s.showTrace))
