@@ -49,6 +49,7 @@ type Bus struct {
 	pub     *publisher
 	replies *replies
 	dead    *deadQueues
+	answers *answers
 }
 
 // Open makes a Bus. It connects when it is first used, and opens a lost
@@ -78,7 +79,7 @@ func Open(cfg Config) *Bus {
 		b.endpoints = []endpoint{{addr: "localhost:5672", user: "guest", password: "guest", vhost: "/"}}
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
-	b.dead = newDeadQueues(clock.System)
+	b.dead, b.answers = newDeadQueues(clock.System), newAnswers(clock.System)
 	b.pub = newPublisher(b)
 	b.replies = newReplies(b)
 	return b

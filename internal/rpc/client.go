@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"nubo/internal/auth"
@@ -76,16 +75,13 @@ func (c *Client) Call(ctx context.Context, method string, args, reply any, opts 
 		span.End(err)
 		trace.Called(ctx, trace.Call, o.target.Exchange, o.target.Topic, method, time.Since(begun), err)
 	}()
-	m := &outgoing{role: roleCall}
-	defer c.bus.pub.abandon(m)
-	msgID := clock.NewHexID()
-	w := c.bus.replies.add(msgID, o.monitor > 0)
+	w := c.bus.replies.add(clock.NewHexID(), o.monitor > 0)
 	defer c.bus.replies.remove(w)
 
-	in, err := c.exchange(ctx, method, args, o, m, w)
+	in, err := c.exchange(ctx, method, args, o, w)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return timedOut(m, o.target, method, msgID, time.Since(begun))
+		return timedOut(w, o.target, method, time.Since(begun))
 	case err != nil:
 		return fmt.Errorf("call %s of topic %s: %w", method, o.target.Topic, err)
 	case in.failure != nil:
@@ -101,7 +97,7 @@ func (c *Client) Call(ctx context.Context, method string, args, reply any, opts 
 
 // exchange publishes a call and waits for its reply. It does not wait for the
 // publish to be confirmed: the reply says more.
-func (c *Client) exchange(ctx context.Context, method string, args any, o callOptions, m *outgoing, w *waiter) (*reply, error) {
+func (c *Client) exchange(ctx context.Context, method string, args any, o callOptions, w *waiter) (*reply, error) {
 	span := trace.From(ctx) // Call's
 	if err := c.bus.replies.wait(ctx); err != nil {
 		return nil, err
@@ -112,17 +108,11 @@ func (c *Client) exchange(ctx context.Context, method string, args any, o callOp
 	if err != nil {
 		return nil, err
 	}
-	m.Envelope = envelopeFor(o.target, body)
-	deadline, _ := ctx.Deadline()
-	m.expiration = strconv.FormatInt(max(time.Until(deadline).Milliseconds(), 1), 10)
-	m.done = func(err error) {
-		if err != nil {
-			w.fail <- err
-		}
-	}
-	span.Routed(m.Exchange, m.Key, "")
-	c.trace(ctx, "call", m.Envelope, w.id)
-	c.bus.pub.submit(m)
+	w.request.Envelope = envelopeFor(o.target, body)
+	w.deadline, _ = ctx.Deadline()
+	span.Routed(w.request.Exchange, w.request.Key, "")
+	c.trace(ctx, "call", w.request.Envelope, w.id)
+	c.bus.replies.send(w)
 
 	var silence *time.Timer
 	var silent <-chan time.Time

@@ -13,6 +13,17 @@
 // oslo.messaging does: if the server dies the caller times out, and decides.
 // Its handler's context ends when the caller stops waiting.
 //
+// A call that waits when a connection is lost is sent again, as it was, when
+// the connection is back: a broker that ended has taken along requests that
+// nobody had, and replies. The server that ran the call knows it by its
+// _unique_id and sends the same reply again, if it remembers that (see
+// answers); the server that is running it will reply. Another server of the
+// topic, and one that was started meanwhile, runs it anew, perhaps while the
+// first still does. So a call has its effect at least once if it is answered,
+// seldom twice: its handler has to make the second time do what the first did,
+// or refuse it. Of replies the first counts. oslo.messaging's servers drop a
+// repeat of one of the last 16 requests; its callers repeat nothing.
+//
 // A cast or notification is acknowledged when its handler has returned, so
 // that its effect is durable first; oslo.messaging acknowledges before. A
 // handler that returns Requeue, or fails because the server is being stopped,

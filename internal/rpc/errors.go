@@ -52,10 +52,10 @@ func unsupportedVersion(version, method string) error {
 
 // timedOut is the error of a call nobody answered. It is a fault of kind
 // Unavailable, and errors.Is finds context.DeadlineExceeded in it.
-func timedOut(m *outgoing, t Target, method, msgID string, after time.Duration) error {
+func timedOut(w *waiter, t Target, method string, after time.Duration) error {
 	msg := fmt.Sprintf("Timed out waiting for a reply to message ID %s: %s on exchange %s, topic %s, server %s, after %g s",
-		msgID, method, t.Exchange, t.Topic, orDash(t.Server), math.Round(after.Seconds()*10)/10)
-	if m.unroutable.Load() {
+		w.id, method, t.Exchange, t.Topic, orDash(t.Server), math.Round(after.Seconds()*10)/10)
+	if w.request.unroutable.Load() {
 		msg += " (no server has made its queue)"
 	}
 	return fault.New(fault.Unavailable, "%s", msg).WithType(timeoutType).WithCause(context.DeadlineExceeded)

@@ -207,6 +207,7 @@ func (p *publisher) run() {
 		if err != nil {
 			break
 		}
+		p.bus.replies.repeat()
 		for !l.IsClosed() && p.bus.ctx.Err() == nil {
 			ch, err := confirming(l)
 			if err == nil {

@@ -2,7 +2,10 @@ package rpc
 
 import (
 	"context"
+	"strconv"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -29,6 +32,12 @@ type waiter struct {
 	// partial is the first half of an answer in the two messages of old
 	// servers. Only the reply consumer uses it.
 	partial *reply
+
+	// request is published once by send, and again by repeat when it is
+	// confirmed: whoever sets that back has it, and the publisher after him.
+	request   *outgoing
+	deadline  time.Time
+	confirmed atomic.Bool
 }
 
 func newReplies(b *Bus) *replies {
@@ -66,8 +75,9 @@ func (r *replies) run() {
 		declare: func(t topology) ([]string, error) { return []string{r.queue}, t.reply(r.queue) },
 		up: func() {
 			r.mu.Lock()
-			defer r.mu.Unlock()
 			close(r.ready)
+			r.mu.Unlock()
+			r.repeat()
 		},
 		down: func() {
 			r.mu.Lock()
@@ -80,7 +90,17 @@ func (r *replies) run() {
 }
 
 func (r *replies) add(id string, monitored bool) *waiter {
-	w := &waiter{id: id, final: make(chan *reply, 1), fail: make(chan error, 1)}
+	w := &waiter{id: id, final: make(chan *reply, 1), fail: make(chan error, 1), request: &outgoing{role: roleCall}}
+	w.request.done = func(err error) {
+		if err == nil {
+			w.confirmed.Store(true)
+			return
+		}
+		select {
+		case w.fail <- err:
+		default: // it has failed before
+		}
+	}
 	if monitored {
 		w.alive = make(chan struct{}, 1)
 	}
@@ -92,8 +112,40 @@ func (r *replies) add(id string, monitored bool) *waiter {
 
 func (r *replies) remove(w *waiter) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	delete(r.waiting, w.id)
+	r.mu.Unlock()
+	r.bus.pub.abandon(w.request)
+}
+
+// send publishes a call, with what is left of its time.
+func (r *replies) send(w *waiter) {
+	w.request.expiration = strconv.FormatInt(max(time.Until(w.deadline).Milliseconds(), 1), 10)
+	r.bus.pub.submit(w.request)
+}
+
+// repeat sends every call again that the broker had and nobody has answered:
+// with the connection that was lost, the broker may have lost the request or
+// its reply. It waits until both connections are there, so that the reply has
+// a queue; what was not confirmed the publisher sends again by itself.
+func (r *replies) repeat() {
+	var again []*waiter
+	r.mu.Lock()
+	select {
+	case <-r.ready:
+		for _, w := range r.waiting {
+			if w.confirmed.CompareAndSwap(true, false) {
+				again = append(again, w)
+			}
+		}
+	default: // it is called again when the queue is consumed
+	}
+	r.mu.Unlock()
+	for _, w := range again {
+		r.send(w)
+	}
+	if again != nil {
+		r.bus.log.Info("calls without an answer are sent again", "calls", len(again))
+	}
 }
 
 func (r *replies) consume(ctx context.Context, deliveries <-chan amqp.Delivery) {

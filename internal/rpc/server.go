@@ -297,9 +297,15 @@ func (b *Bus) serve(ctx context.Context, srv *Server, m *message) outcome {
 	isCall := r.msgID != ""
 	if !m.enter(r.uniqueID, isCall) {
 		b.log.Debug("a repeated request was dropped", "method", r.method, "unique_id", r.uniqueID)
+		if body := b.answers.of(r.uniqueID); isCall && body != nil {
+			b.publishReply(r, body)
+		}
 		return done
 	}
 	deadline, bounded := m.deadline()
+	if !bounded {
+		deadline = m.arrived.Add(replyPatience)
+	}
 	if bounded && !time.Now().Before(deadline) {
 		b.log.Warn("an expired request was dropped", "method", r.method, "msg_id", r.msgID)
 		return done
@@ -342,7 +348,7 @@ func (b *Bus) serve(ctx context.Context, srv *Server, m *message) outcome {
 		case err != nil && ctx.Err() != nil:
 			err = fault.Unavailablef("The server %s of topic %s is being stopped.", srv.Server, srv.Topic).WithCause(err)
 		}
-		b.reply(r, result, err)
+		b.reply(r, result, err, deadline)
 		return done
 	}
 	var again *requeueError
@@ -379,8 +385,9 @@ func (b *Bus) recovered(ctx context.Context, what string, err *error) {
 	}
 }
 
-// reply sends a call's answer and does not wait: the publisher sees to it.
-func (b *Bus) reply(r *request, result any, err error) {
+// reply sends a call's answer and does not wait: the publisher sees to it. The
+// answer is remembered until the caller's deadline.
+func (b *Bus) reply(r *request, result any, err error, deadline time.Time) {
 	out := &reply{msgID: r.msgID, ending: true}
 	if err != nil {
 		result, out.failure = nil, encodeFailure(err)
@@ -393,6 +400,7 @@ func (b *Bus) reply(r *request, result any, err error) {
 			return
 		}
 	}
+	b.answers.keep(r.uniqueID, body, deadline)
 	b.publishReply(r, body)
 }
 
