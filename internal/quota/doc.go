@@ -12,7 +12,8 @@
 //	    PRIMARY KEY (project_id, resource)
 //	);
 //
-// and whoever creates something checks first, in the same db.InTx:
+// (and quota_classes with class_name, if its defaults can be changed while it
+// runs), and whoever creates something checks first, in the same db.InTx:
 //
 //	err := d.InTx(ctx, func(ctx context.Context, tx bun.Tx) error {
 //		if err := quotas.Check(ctx, project, map[string]int64{"cores": 4}); err != nil {

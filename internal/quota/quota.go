@@ -13,21 +13,30 @@ import (
 // Unlimited is the limit that is none.
 const Unlimited = -1
 
-// Store keeps the limits that differ from the defaults.
+// DefaultClass is the quota class whose limits are those of every project
+// that has none of its own.
+const DefaultClass = "default"
+
+// Store keeps the limits that differ from the defaults: those of projects, or
+// those of quota classes.
 type Store interface {
-	// Limits gives a project's own limits by resource.
-	Limits(ctx context.Context, project string) (map[string]int64, error)
-	// SetLimits sets some of a project's limits and leaves the others.
-	SetLimits(ctx context.Context, project string, limits map[string]int64) error
-	// DeleteLimits puts a project back to the defaults.
-	DeleteLimits(ctx context.Context, project string) error
+	// Limits gives the own limits of a project or class by resource.
+	Limits(ctx context.Context, of string) (map[string]int64, error)
+	// SetLimits sets some of the limits and leaves the others.
+	SetLimits(ctx context.Context, of string, limits map[string]int64) error
+	// DeleteLimits puts a project or class back to the defaults.
+	DeleteLimits(ctx context.Context, of string) error
 }
 
 // Engine decides whether a project may have more.
 type Engine struct {
-	// Defaults has every resource there is.
+	// Defaults are the configuration's, and have every resource there is.
 	Defaults map[string]int64
-	Store    Store
+	// Store has the limits of projects.
+	Store Store
+	// Classes has the limits of quota classes; nil if the configuration alone
+	// says what the defaults are.
+	Classes Store
 	// Usage counts what the project has of a resource, in the transaction of
 	// ctx.
 	Usage func(ctx context.Context, project, resource string) (int64, error)
@@ -66,19 +75,43 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
+// Class gives all limits of a quota class: its own, and else the
+// configuration's. Those of DefaultClass are the defaults of every project.
+func (e *Engine) Class(ctx context.Context, class string) (map[string]int64, error) {
+	limits := maps.Clone(e.Defaults)
+	if e.Classes == nil {
+		return limits, nil
+	}
+	own, err := e.Classes.Limits(ctx, class)
+	if err != nil {
+		return nil, fmt.Errorf("read limits of quota class %s: %w", class, err)
+	}
+	overlay(limits, own)
+	return limits, nil
+}
+
 // Limits gives all of a project's limits.
 func (e *Engine) Limits(ctx context.Context, project string) (map[string]int64, error) {
+	limits, err := e.Class(ctx, DefaultClass)
+	if err != nil {
+		return nil, err
+	}
 	own, err := e.Store.Limits(ctx, project)
 	if err != nil {
 		return nil, fmt.Errorf("read limits of project %s: %w", project, err)
 	}
-	limits := maps.Clone(e.Defaults)
+	overlay(limits, own)
+	return limits, nil
+}
+
+// overlay puts own limits over others; of resources that are no more there
+// may be some left, which do not count.
+func overlay(limits, own map[string]int64) {
 	for resource, limit := range own {
 		if _, known := limits[resource]; known {
 			limits[resource] = limit
 		}
 	}
-	return limits, nil
 }
 
 // Check gives a fault.OverQuota around an *Error if the project may not have

@@ -28,6 +28,12 @@ CREATE TABLE quota_limits (
     hard_limit BIGINT NOT NULL,
     PRIMARY KEY (project_id, resource)
 );
+CREATE TABLE quota_classes (
+    class_name VARCHAR(255) NOT NULL,
+    resource VARCHAR(255) NOT NULL,
+    hard_limit BIGINT NOT NULL,
+    PRIMARY KEY (class_name, resource)
+);
 CREATE TABLE servers (id BIGINT NOT NULL PRIMARY KEY, project_id VARCHAR(64) NOT NULL, vcpus INTEGER NOT NULL);
 `)}}
 
@@ -35,6 +41,7 @@ func engine(d *db.DB) *quota.Engine {
 	return &quota.Engine{
 		Defaults: map[string]int64{"instances": 10, "cores": 20, "key_pairs": quota.Unlimited},
 		Store:    quota.NewStore(d),
+		Classes:  quota.NewClasses(d),
 		Usage: func(ctx context.Context, project, resource string) (used int64, err error) {
 			what := map[string]string{"instances": "COUNT(*)", "cores": "COALESCE(SUM(vcpus), 0)"}[resource]
 			err = d.Query(ctx).NewSelect().Table("servers").ColumnExpr(what).Where("project_id = ?", project).Scan(ctx, &used)
@@ -72,6 +79,38 @@ func TestLimits(t *testing.T) {
 		testx.NoErr(t, e.Store.DeleteLimits(ctx, "p"))
 		want("p", map[string]int64{"instances": 10, "cores": 20, "key_pairs": -1})
 		want("q", map[string]int64{"instances": 7, "cores": 20, "key_pairs": -1})
+	})
+}
+
+func TestClasses(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, schema, func(t *testing.T, d *db.DB) {
+		ctx, e := t.Context(), engine(d)
+		testx.NoErr(t, e.Classes.SetLimits(ctx, quota.DefaultClass, map[string]int64{"cores": 40, "forgotten": 5}))
+		testx.NoErr(t, e.Classes.SetLimits(ctx, "gold", map[string]int64{"instances": 99}))
+		testx.NoErr(t, e.Store.SetLimits(ctx, "p", map[string]int64{"instances": 3}))
+		want := func(get func(context.Context, string) (map[string]int64, error), of string, instances, cores int64) {
+			t.Helper()
+			got, err := get(ctx, of)
+			testx.NoErr(t, err)
+			testx.Equal(t, got, map[string]int64{"instances": instances, "cores": cores, "key_pairs": -1})
+		}
+		want(e.Class, quota.DefaultClass, 10, 40)
+		want(e.Class, "gold", 99, 20)
+		want(e.Class, "unheard of", 10, 20)
+		want(e.Limits, "p", 3, 40)
+		want(e.Limits, "q", 10, 40)
+		// What is checked follows a change at once, except a project's own.
+		testx.NoErr(t, create(ctx, d, e, "q", 40))
+		testx.NoErr(t, e.Classes.SetLimits(ctx, quota.DefaultClass, map[string]int64{"instances": 1}))
+		testx.Equal(t, fault.Is(create(ctx, d, e, "q", 0), fault.OverQuota), true)
+		testx.NoErr(t, create(ctx, d, e, "p", 1))
+		testx.NoErr(t, create(ctx, d, e, "p", 1))
+		testx.NoErr(t, e.Classes.DeleteLimits(ctx, quota.DefaultClass))
+		want(e.Limits, "q", 10, 20)
+		// Without classes the configuration says it all.
+		e.Classes = nil
+		want(e.Class, "gold", 10, 20)
 	})
 }
 

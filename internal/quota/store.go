@@ -9,24 +9,27 @@ import (
 	"nubo/internal/db"
 )
 
-// limitRow is a row of quota_limits.
-type limitRow struct {
-	bun.BaseModel `bun:"table:quota_limits"`
-
-	ProjectID string `bun:"project_id,pk"`
-	Resource  string `bun:"resource,pk"`
-	HardLimit int64  `bun:"hard_limit"`
+// sqlStore is a table of limits: whose they are, of what, and how much.
+type sqlStore struct {
+	d     *db.DB
+	table bun.Ident
+	owner bun.Ident // the column of whose they are
 }
 
-type sqlStore struct{ d *db.DB }
+// NewStore keeps the limits of projects in the table quota_limits of a
+// component's database, in the transaction of the context if there is one.
+func NewStore(d *db.DB) Store { return sqlStore{d, "quota_limits", "project_id"} }
 
-// NewStore keeps limits in the table quota_limits of a component's database,
-// in the transaction of the context if there is one.
-func NewStore(d *db.DB) Store { return sqlStore{d} }
+// NewClasses keeps those of quota classes, in the table quota_classes.
+func NewClasses(d *db.DB) Store { return sqlStore{d, "quota_classes", "class_name"} }
 
-func (s sqlStore) Limits(ctx context.Context, project string) (map[string]int64, error) {
-	var rows []limitRow
-	if err := s.d.Query(ctx).NewSelect().Model(&rows).Where("project_id = ?", project).Scan(ctx); err != nil {
+func (s sqlStore) Limits(ctx context.Context, of string) (map[string]int64, error) {
+	var rows []struct {
+		Resource  string
+		HardLimit int64
+	}
+	err := s.d.Query(ctx).NewRaw("SELECT resource, hard_limit FROM ? WHERE ? = ?", s.table, s.owner, of).Scan(ctx, &rows)
+	if err != nil {
 		return nil, err
 	}
 	limits := make(map[string]int64, len(rows))
@@ -36,26 +39,23 @@ func (s sqlStore) Limits(ctx context.Context, project string) (map[string]int64,
 	return limits, nil
 }
 
-func (s sqlStore) SetLimits(ctx context.Context, project string, limits map[string]int64) error {
-	if len(limits) == 0 {
+func (s sqlStore) SetLimits(ctx context.Context, of string, limits map[string]int64) error {
+	return s.d.InTx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		for resource, limit := range limits {
+			_, err := tx.NewRaw(`INSERT INTO ? (?, resource, hard_limit) VALUES (?, ?, ?)
+				ON CONFLICT (?, resource) DO UPDATE SET hard_limit = EXCLUDED.hard_limit`,
+				s.table, s.owner, of, resource, limit, s.owner).Exec(ctx)
+			if err != nil {
+				return fmt.Errorf("set limit of %s of %s: %w", resource, of, err)
+			}
+		}
 		return nil
-	}
-	var rows []limitRow
-	for resource, limit := range limits {
-		rows = append(rows, limitRow{ProjectID: project, Resource: resource, HardLimit: limit})
-	}
-	_, err := s.d.Query(ctx).NewInsert().Model(&rows).
-		On("CONFLICT (project_id, resource) DO UPDATE").Set("hard_limit = EXCLUDED.hard_limit").Exec(ctx)
-	if err != nil {
-		return fmt.Errorf("set limits of project %s: %w", project, err)
-	}
-	return nil
+	})
 }
 
-func (s sqlStore) DeleteLimits(ctx context.Context, project string) error {
-	_, err := s.d.Query(ctx).NewDelete().Model((*limitRow)(nil)).Where("project_id = ?", project).Exec(ctx)
-	if err != nil {
-		return fmt.Errorf("delete limits of project %s: %w", project, err)
+func (s sqlStore) DeleteLimits(ctx context.Context, of string) error {
+	if _, err := s.d.Query(ctx).NewRaw("DELETE FROM ? WHERE ? = ?", s.table, s.owner, of).Exec(ctx); err != nil {
+		return fmt.Errorf("delete limits of %s: %w", of, err)
 	}
 	return nil
 }
