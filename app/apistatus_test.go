@@ -250,8 +250,8 @@ func (s *seed) asAnyone(o operation, body any) reply {
 
 // segments are a path's parts without the version; a parameter is "{}".
 func segments(path, prefix string) []string {
-	path = strings.TrimPrefix(path, prefix)
-	path = strings.TrimPrefix(path, "/{project_id}")
+	path, _, _ = strings.Cut(strings.TrimPrefix(path, prefix), "?")
+	path = strings.TrimPrefix(strings.TrimPrefix(path, "/{project_id}"), "/{admin_project_id}")
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	for i, p := range parts {
 		if strings.Contains(p, "{") || p == "*" {

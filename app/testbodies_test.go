@@ -173,6 +173,7 @@ func (s *seed) volumeBodies() map[string]any {
 		"volume POST /types/{type_id}/extra_specs":                    obj{"extra_specs": obj{"k": "v"}},
 		"volume PUT /types/{type_id}/extra_specs/{key}":               obj{metaKey: "v"},
 		"volume PUT /os-quota-sets/{target_id}":                       obj{"quota_set": obj{"volumes": 7, "gigabytes": 70}},
+		"volume PUT /os-quota-class-sets/{quota_class_name}":          obj{"quota_class_set": obj{"volumes": 7, "gigabytes": 70}},
 		"volume PUT /os-services/enable":                              service,
 		"volume PUT /os-services/disable":                             service,
 		"volume PUT /os-services/disable-log-reason":                  obj{"host": "nowhere", "binary": "cinder-volume", "disabled_reason": "text"},
@@ -246,6 +247,7 @@ func (s *seed) computeBodies() map[string]any {
 		"compute PUT /os-services/force-down":                         with("forced_down", true),
 		"compute PUT /os-services/{service_id}":                       obj{"status": "disabled", "disabled_reason": "text", "forced_down": false},
 		"compute PUT /os-quota-sets/{tenant_id}":                      obj{"quota_set": obj{"instances": 7, "cores": 7, "force": true}},
+		"compute PUT /os-quota-class-sets/{id}":                       obj{"quota_class_set": obj{"instances": 7, "cores": 7}},
 	}
 }
 

@@ -232,6 +232,7 @@ func (s *seed) seedVolume() {
 		obj{"attachment": obj{"volume_uuid": other, "instance_uuid": absent}}, "attachment/id")
 	for name, v := range map[string]string{
 		"volume_id": volume, "type_id": typ, "key": metaKey, "target_id": s.aMember.project, "snapshot_id": absent, "backup_id": absent,
+		"quota_class_name": "seedclass",
 	} {
 		s.values["volume {"+name+"}"] = v
 	}
@@ -267,7 +268,7 @@ func (s *seed) seedCompute() {
 		"os:scheduler_hints": obj{"group": group},
 	}, "server/id")
 	values := map[string]string{
-		"server_id": server, "flavor_id": private, "name": keyName, "group_id": group, "aggregate_id": fmt.Sprint(aggregate), "tenant_id": s.aMember.project,
+		"server_id": server, "flavor_id": private, "name": keyName, "group_id": group, "aggregate_id": fmt.Sprint(aggregate), "tenant_id": s.aMember.project, "id": "seedclass",
 		"key": metaKey, "tag": tag, "label": label, "volume_id": s.value("volume", "volume_id"), "port_id": s.network("ports"),
 		"service_id": absent, "hypervisor_id": absent, "console_token": absent, "version": "latest", "file": "meta_data.json", "ec2": "latest",
 		"request_id": s.must(s.aMember, "compute", "GET", v21+"servers/"+server+"/os-instance-actions", nil).text("instanceActions/0/request_id"),

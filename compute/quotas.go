@@ -2,7 +2,6 @@ package compute
 
 import (
 	"context"
-	"maps"
 	"time"
 
 	"nubo/internal/fault"
@@ -33,8 +32,16 @@ func (s *Service) Quotas(ctx context.Context, project string, withUse bool) (map
 	return out, nil
 }
 
-// DefaultQuotas are the limits of a project without its own.
-func (s *Service) DefaultQuotas() map[string]int64 { return maps.Clone(s.quotas.Defaults) }
+// QuotaClass gives the limits of a class; those of quota.DefaultClass are the
+// limits of a project without its own.
+func (s *Service) QuotaClass(ctx context.Context, class string) (map[string]int64, error) {
+	return s.quotas.Class(ctx, class)
+}
+
+// SetQuotaClass changes some of a class's limits.
+func (s *Service) SetQuotaClass(ctx context.Context, class string, limits map[string]int64) error {
+	return s.store.QuotaClasses().SetLimits(ctx, class, limits)
+}
 
 // SetQuotas changes some of a project's limits. Without force none goes
 // below what is used.

@@ -57,7 +57,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
-	s.quotas = &quota.Engine{Defaults: cfg.Quota.limits(), Store: deps.Store.Quotas(), Usage: s.usage}
+	s.quotas = &quota.Engine{Defaults: cfg.Quota.limits(), Store: deps.Store.Quotas(), Classes: deps.Store.QuotaClasses(), Usage: s.usage}
 	return s, nil
 }
 

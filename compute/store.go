@@ -21,6 +21,8 @@ type Store interface {
 	Relay(ctx context.Context, send func(ctx context.Context, msgs []rpc.Envelope) (int, error)) error
 	// Quotas keeps the limits of projects.
 	Quotas() quota.Store
+	// QuotaClasses keeps the limits of quota classes.
+	QuotaClasses() quota.Store
 
 	ServerStore
 	FlavorStore

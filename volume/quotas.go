@@ -51,11 +51,22 @@ func (s *Volumes) Quotas(ctx context.Context, project string) (map[string]QuotaU
 	return out, nil
 }
 
-// DefaultQuotas gives the limits of a project that has none of its own.
-func (s *Volumes) DefaultQuotas() map[string]int64 { return s.quotas.Defaults }
+// QuotaClass gives the limits of a class; those of quota.DefaultClass are the
+// limits of a project that has none of its own.
+func (s *Volumes) QuotaClass(ctx context.Context, class string) (map[string]int64, error) {
+	return s.quotas.Class(ctx, class)
+}
 
-// SetQuotas changes a project's limits.
-func (s *Volumes) SetQuotas(ctx context.Context, project string, limits map[string]int64) error {
+// SetQuotaClass changes some of a class's limits.
+func (s *Volumes) SetQuotaClass(ctx context.Context, class string, limits map[string]int64) error {
+	if err := s.checkLimits(limits); err != nil {
+		return err
+	}
+	return s.store.QuotaClasses().SetLimits(ctx, class, limits)
+}
+
+// checkLimits refuses limits of what is not limited, or that are no limits.
+func (s *Volumes) checkLimits(limits map[string]int64) error {
 	for name, limit := range limits {
 		if _, ok := s.quotas.Defaults[name]; !ok {
 			return fault.Invalidf("Bad key(s) in quota set: %s", name)
@@ -63,6 +74,14 @@ func (s *Volumes) SetQuotas(ctx context.Context, project string, limits map[stri
 		if limit < quota.Unlimited {
 			return fault.Invalidf("Quota limit must be -1 or greater.")
 		}
+	}
+	return nil
+}
+
+// SetQuotas changes a project's limits.
+func (s *Volumes) SetQuotas(ctx context.Context, project string, limits map[string]int64) error {
+	if err := s.checkLimits(limits); err != nil {
+		return err
 	}
 	return s.store.InTx(ctx, func(ctx context.Context) error { return s.store.Quotas().SetLimits(ctx, project, limits) })
 }

@@ -71,8 +71,9 @@ func New(cfg Config, d Deps) *Volumes {
 			"volumes": cfg.QuotaVolumes, "gigabytes": cfg.QuotaGigabytes, "snapshots": cfg.QuotaSnapshots, "per_volume_gigabytes": cfg.PerVolumeGB,
 			"backups": 10, "backup_gigabytes": 1000, "groups": 10,
 		},
-		Store: d.Store.Quotas(),
-		Usage: d.Store.Usage,
+		Store:   d.Store.Quotas(),
+		Classes: d.Store.QuotaClasses(),
+		Usage:   d.Store.Usage,
 	}
 	return s
 }
@@ -83,6 +84,7 @@ type Store interface {
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
 	Outbox() *db.Outbox
 	Quotas() quota.Store
+	QuotaClasses() quota.Store
 	Usage(ctx context.Context, project, resource string) (int64, error)
 
 	Volume(ctx context.Context, id string) (*Volume, error)

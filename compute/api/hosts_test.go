@@ -2,6 +2,8 @@ package api_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +151,50 @@ func testQuotas(t *testing.T, f *fixture) {
 	f.want(202, "admin", "", "DELETE", path, "")
 	testx.Equal(t, f.want(200, "member", "", "GET", path+"/defaults", "").at("quota_set", "cores"), any(20.0))
 	testx.Equal(t, f.want(200, "member", "", "GET", "/v2.1/limits", "").at("limits", "absolute", "maxTotalInstances"), any(10.0))
+}
+
+func TestQuotaClasses(t *testing.T) { t.Parallel(); each(t, testQuotaClasses) }
+
+func testQuotaClasses(t *testing.T, f *fixture) {
+	const path = "/v2.1/os-quota-class-sets/"
+	names := func(version string) []string {
+		set := f.want(200, "admin", version, "GET", path+"default", "").at("quota_class_set").(map[string]any)
+		return slices.Sorted(maps.Keys(set))
+	}
+	base := []string{"cores", "id", "instances", "key_pairs", "metadata_items", "ram"}
+	files := []string{"injected_file_content_bytes", "injected_file_path_bytes", "injected_files"}
+	groups := []string{"server_group_members", "server_groups"}
+	sorted := func(parts ...[]string) []string { return slices.Sorted(slices.Values(slices.Concat(parts...))) }
+	testx.Equal(t, names("2.49"), sorted(base, files, []string{"fixed_ips", "floating_ips", "security_group_rules", "security_groups"}))
+	testx.Equal(t, names("2.50"), sorted(base, files, groups))
+	testx.Equal(t, names("2.57"), sorted(base, groups))
+	f.want(400, "admin", "2.50", "PUT", path+"default", `{"quota_class_set":{"floating_ips":1}}`)
+	f.want(200, "admin", "2.56", "PUT", path+"default", `{"quota_class_set":{"injected_files":1}}`)
+	f.want(400, "admin", "2.57", "PUT", path+"default", `{"quota_class_set":{"injected_files":1}}`)
+	f.want(400, "admin", "", "PUT", path+"default", `{"quota_class_set":{"cores":5,"force":true}}`)
+	f.want(400, "admin", "", "PUT", path+"default", `{"quota_class_set":{"cores":-2}}`)
+	f.want(400, "admin", "", "PUT", path+strings.Repeat("x", 256), `{"quota_class_set":{"cores":5}}`)
+	f.want(403, "member", "", "GET", path+"default", "")
+	f.want(403, "member", "", "PUT", path+"default", `{"quota_class_set":{"cores":5}}`)
+
+	// What is set is the default of those without a limit of their own, at once.
+	own, other := "/v2.1/os-quota-sets/"+p1, "/v2.1/os-quota-sets/"+p2
+	f.want(200, "admin", "", "PUT", other, `{"quota_set":{"instances":3}}`)
+	a := f.want(200, "admin", "2.1", "PUT", path+"default", `{"quota_class_set":{"instances":"1","server_groups":2}}`)
+	testx.Equal(t, []any{a.at("quota_class_set", "instances"), a.at("quota_class_set", "id")}, []any{1.0, nil})
+	testx.Equal(t, f.want(200, "admin", "2.50", "GET", path+"default", "").at("quota_class_set", "server_groups"), any(2.0))
+	testx.Equal(t, f.want(200, "member", "", "GET", own, "").at("quota_set", "instances"), any(1.0))
+	testx.Equal(t, f.want(200, "member", "", "GET", own+"/defaults", "").at("quota_set", "instances"), any(1.0))
+	testx.Equal(t, f.want(200, "admin", "", "GET", other, "").at("quota_set", "instances"), any(3.0))
+	f.create("")
+	a = f.want(403, "member", latest, "POST", "/v2.1/servers", fmt.Sprintf(
+		`{"server":{"name":"second","imageRef":"%s","flavorRef":"%s","networks":"none"}}`, imageID, f.flavor()))
+	testx.Equal(t, a.message(), "Quota exceeded for instances: Requested 1, but already used 1 of 1 instances")
+
+	// Another class is kept and is nobody's default.
+	f.want(200, "admin", "", "PUT", path+"gold", `{"quota_class_set":{"cores":99}}`)
+	testx.Equal(t, f.want(200, "admin", "", "GET", path+"gold", "").at("quota_class_set", "cores"), any(99.0))
+	testx.Equal(t, f.want(200, "admin", "", "GET", path+"default", "").at("quota_class_set", "cores"), any(20.0))
 }
 
 func TestServerGroups(t *testing.T) { t.Parallel(); each(t, testServerGroups) }

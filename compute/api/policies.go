@@ -68,6 +68,7 @@ var checks = map[string]string{
 	"limits": anyone, "limits:other_project": admin,
 	"os-quota-sets:show": reader, "os-quota-sets:defaults": anyone, "os-quota-sets:detail": reader,
 	"os-quota-sets:update": admin, "os-quota-sets:delete": admin,
+	"os-quota-class-sets:show": admin, "os-quota-class-sets:update": admin,
 	"os-simple-tenant-usage:list": admin, "os-simple-tenant-usage:show": reader,
 }
 

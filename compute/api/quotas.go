@@ -10,6 +10,7 @@ import (
 	"nubo/internal/fault"
 	"nubo/internal/httpx"
 	"nubo/internal/policy"
+	"nubo/internal/quota"
 )
 
 // quotaTarget is the project of the path.
@@ -62,7 +63,11 @@ func (h *handler) showQuotas(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *handler) defaultQuotas(w http.ResponseWriter, r *http.Request) error {
-	return writeQuotas(w, r, httpx.Param(r, "tenant_id"), h.svc.DefaultQuotas())
+	limits, err := h.svc.QuotaClass(r.Context(), quota.DefaultClass)
+	if err != nil {
+		return err
+	}
+	return writeQuotas(w, r, httpx.Param(r, "tenant_id"), limits)
 }
 
 func (h *handler) showQuotasDetail(w http.ResponseWriter, r *http.Request) error {
@@ -76,6 +81,23 @@ func (h *handler) showQuotasDetail(w http.ResponseWriter, r *http.Request) error
 		v[name] = map[string]int64{"limit": use[name].Limit, "in_use": use[name].Used, "reserved": 0}
 	}
 	return httpx.JSON(w, http.StatusOK, map[string]any{"quota_set": v})
+}
+
+// readLimits reads those of the named limits that are given.
+func readLimits(set map[string]json.RawMessage, names []string) (map[string]int64, error) {
+	limits := map[string]int64{}
+	for _, name := range names {
+		raw, ok := set[name]
+		if !ok {
+			continue
+		}
+		var n flexInt
+		if err := json.Unmarshal(raw, &n); err != nil {
+			return nil, fault.Invalidf("Invalid input for field/attribute %s. Value: %s.", name, raw)
+		}
+		limits[name] = int64(n)
+	}
+	return limits, nil
 }
 
 func (h *handler) updateQuotas(w http.ResponseWriter, r *http.Request) error {
@@ -94,17 +116,9 @@ func (h *handler) updateQuotas(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	limits := map[string]int64{}
-	for _, name := range quotaNames(r) {
-		raw, ok := in.Set[name]
-		if !ok {
-			continue
-		}
-		var n flexInt
-		if err := json.Unmarshal(raw, &n); err != nil {
-			return fault.Invalidf("Invalid input for field/attribute %s. Value: %s.", name, raw)
-		}
-		limits[name] = int64(n)
+	limits, err := readLimits(in.Set, quotaNames(r))
+	if err != nil {
+		return err
 	}
 	project := httpx.Param(r, "tenant_id")
 	if err := h.svc.SetQuotas(r.Context(), project, limits, bool(force)); err != nil {

@@ -174,6 +174,8 @@ func (h *handler) quotaRoutes() []httpx.Route {
 		httpx.GET("/os-quota-sets/{tenant_id}/detail", "os_compute_api:os-quota-sets:detail", h.showQuotasDetail, httpx.On(quotaTarget)),
 		httpx.PUT("/os-quota-sets/{tenant_id}", "os_compute_api:os-quota-sets:update", h.updateQuotas, httpx.On(quotaTarget), body("quotas.update")),
 		httpx.DELETE("/os-quota-sets/{tenant_id}", "os_compute_api:os-quota-sets:delete", h.deleteQuotas, httpx.On(quotaTarget)),
+		httpx.GET("/os-quota-class-sets/{id}", "os_compute_api:os-quota-class-sets:show", h.showQuotaClass),
+		httpx.PUT("/os-quota-class-sets/{id}", "os_compute_api:os-quota-class-sets:update", h.updateQuotaClass, body("quotaclasses.update")),
 		httpx.GET("/os-simple-tenant-usage", "os_compute_api:os-simple-tenant-usage:list", h.listUsage),
 		httpx.GET("/os-simple-tenant-usage/{tenant_id}", "os_compute_api:os-simple-tenant-usage:show", h.showUsage, httpx.On(quotaTarget)),
 	}

@@ -30,8 +30,9 @@ var Migrations embed.FS
 
 // Store implements compute.Store.
 type Store struct {
-	db     *db.DB
-	quotas quota.Store
+	db           *db.DB
+	quotas       quota.Store
+	quotaClasses quota.Store
 
 	numMu    sync.Mutex // guards the two below
 	nextNum  int64      // the next server's number
@@ -53,7 +54,9 @@ func Open(ctx context.Context, url string) (*Store, error) {
 }
 
 // New makes a store of an open database that has an outbox.
-func New(d *db.DB) *Store { return &Store{db: d, quotas: quota.NewStore(d)} }
+func New(d *db.DB) *Store {
+	return &Store{db: d, quotas: quota.NewStore(d), quotaClasses: quota.NewClasses(d)}
+}
 
 // Close closes the database.
 func (s *Store) Close() error { return s.db.Close() }
@@ -65,6 +68,9 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) er
 
 // Quotas implements compute.Store.
 func (s *Store) Quotas() quota.Store { return s.quotas }
+
+// QuotaClasses implements compute.Store.
+func (s *Store) QuotaClasses() quota.Store { return s.quotaClasses }
 
 // Send implements compute.Store.
 func (s *Store) Send(ctx context.Context, msgs ...rpc.Envelope) error {

@@ -43,6 +43,7 @@ var checks = map[string]string{
 	"message:get_all": reader, "message:get": reader, "message:delete": member,
 
 	"volume_extension:quotas:show": reader, "volume_extension:quotas:update": admin, "volume_extension:quotas:delete": admin,
+	"volume_extension:quota_classes:get": admin, "volume_extension:quota_classes:update": admin,
 	"limits_extension:used_limits": reader, "volume:availability_zone_list": anyone, "volume_extension:extensions": anyone,
 	"volume_extension:services:index": admin, "volume_extension:services:update": admin,
 	"scheduler_extension:scheduler_stats:get_pools": admin, "volume_extension:qos_specs_manage:get_all": admin,

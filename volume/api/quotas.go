@@ -7,6 +7,7 @@ import (
 	"nubo/internal/fault"
 	"nubo/internal/httpx"
 	"nubo/internal/policy"
+	"nubo/internal/quota"
 )
 
 // quotaTarget is the project whose limits are asked for.
@@ -36,11 +37,32 @@ func (h *handler) showQuotas(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *handler) showDefaultQuotas(w http.ResponseWriter, r *http.Request) error {
+	limits, err := h.svc.QuotaClass(r.Context(), quota.DefaultClass)
+	if err != nil {
+		return err
+	}
 	set := map[string]any{"id": httpx.Param(r, "target_id")}
-	for name, limit := range h.svc.DefaultQuotas() {
+	for name, limit := range limits {
 		set[name] = limit
 	}
 	return httpx.JSON(w, http.StatusOK, map[string]any{"quota_set": set})
+}
+
+// readLimits reads limits, without what clients send beside them.
+func readLimits(in map[string]json.RawMessage) (map[string]int64, error) {
+	limits := map[string]int64{}
+	for name, raw := range in {
+		switch name {
+		case "tenant_id", "force", "skip_validation", "class_name":
+			continue
+		}
+		var n flexInt
+		if err := json.Unmarshal(raw, &n); err != nil {
+			return nil, fault.Invalidf("Quota '%s' limit must be an integer.", name).WithCause(err)
+		}
+		limits[name] = int64(n)
+	}
+	return limits, nil
 }
 
 func (h *handler) updateQuotas(w http.ResponseWriter, r *http.Request) error {
@@ -53,17 +75,9 @@ func (h *handler) updateQuotas(w http.ResponseWriter, r *http.Request) error {
 	if id := httpx.Param(r, "target_id"); len(id) > maxProjectID {
 		return fault.Invalidf("Project ID %s is not a valid project.", id)
 	}
-	limits := map[string]int64{}
-	for name, raw := range in.Set {
-		switch name {
-		case "tenant_id", "force", "skip_validation": // what clients add to it
-			continue
-		}
-		var n flexInt
-		if err := json.Unmarshal(raw, &n); err != nil {
-			return fault.Invalidf("Quota '%s' limit must be an integer.", name).WithCause(err)
-		}
-		limits[name] = int64(n)
+	limits, err := readLimits(in.Set)
+	if err != nil {
+		return err
 	}
 	if err := h.svc.SetQuotas(r.Context(), httpx.Param(r, "target_id"), limits); err != nil {
 		return err
@@ -93,12 +107,12 @@ func (h *handler) limits(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	absolute := map[string]any{}
-	for quota, names := range map[string][2]string{
+	for name, names := range map[string][2]string{
 		"volumes": {"maxTotalVolumes", "totalVolumesUsed"}, "gigabytes": {"maxTotalVolumeGigabytes", "totalGigabytesUsed"},
 		"snapshots": {"maxTotalSnapshots", "totalSnapshotsUsed"}, "backups": {"maxTotalBackups", "totalBackupsUsed"},
 		"backup_gigabytes": {"maxTotalBackupGigabytes", "totalBackupGigabytesUsed"},
 	} {
-		absolute[names[0]], absolute[names[1]] = quotas[quota].Limit, quotas[quota].Used
+		absolute[names[0]], absolute[names[1]] = quotas[name].Limit, quotas[name].Used
 	}
 	return httpx.JSON(w, http.StatusOK, map[string]any{"limits": map[string]any{"rate": []any{}, "absolute": absolute}})
 }

@@ -89,13 +89,15 @@ func (h *handler) typeRoutes() []httpx.Route {
 }
 
 func (h *handler) otherRoutes() []httpx.Route {
-	const quotas = "/os-quota-sets/{target_id}"
+	const quotas, quotaClass = "/os-quota-sets/{target_id}", "/os-quota-class-sets/{quota_class_name}"
 	return []httpx.Route{
 		httpx.GET("/limits", "limits_extension:used_limits", h.limits),
 		httpx.GET(quotas, "volume_extension:quotas:show", h.showQuotas, httpx.On(quotaTarget)),
 		httpx.GET(quotas+"/defaults", "volume_extension:quotas:show", h.showDefaultQuotas, httpx.On(quotaTarget)),
 		httpx.PUT(quotas, "volume_extension:quotas:update", h.updateQuotas, httpx.On(quotaTarget), body("quotas.update")),
 		httpx.DELETE(quotas, "volume_extension:quotas:delete", h.deleteQuotas, httpx.On(quotaTarget)),
+		httpx.GET(quotaClass, "volume_extension:quota_classes:get", h.showQuotaClass),
+		httpx.PUT(quotaClass, "volume_extension:quota_classes:update", h.updateQuotaClass, body("quotaclasses.update")),
 
 		httpx.GET("/os-services", "volume_extension:services:index", h.listServices),
 		httpx.PUT("/os-services/enable", "volume_extension:services:update", h.enableService, body("services.enable")),

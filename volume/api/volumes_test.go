@@ -136,6 +136,36 @@ func TestQuota(t *testing.T) {
 	})
 }
 
+func TestQuotaClasses(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, f *fixture) {
+		const path = "/v3/os-quota-class-sets/"
+		a := f.want(200, "admin", "", "GET", path+"default", "")
+		testx.Equal(t, []any{a.at("quota_class_set", "id"), a.at("quota_class_set", "volumes"), a.at("quota_class_set", "per_volume_gigabytes")}, []any{"default", 10.0, 50.0})
+		f.want(403, "member", "", "GET", path+"default", "")
+		f.want(403, "member", "", "PUT", path+"default", `{"quota_class_set":{"volumes":1}}`)
+
+		// What is set is the default of those without a limit of their own, at once.
+		f.want(200, "admin", "", "PUT", "/v3/os-quota-sets/"+p2, `{"quota_set":{"volumes":5}}`)
+		a = f.want(200, "admin", "", "PUT", path+"default", `{"quota_class_set":{"class_name":"default","volumes":"1","gigabytes":-1}}`)
+		testx.Equal(t, []any{a.at("quota_class_set", "volumes"), a.at("quota_class_set", "gigabytes"), a.at("quota_class_set", "id")}, []any{1.0, -1.0, nil})
+		f.create("member", "")
+		f.refused(413, "VolumeLimitExceeded: Maximum number of volumes allowed (1) exceeded for quota 'volumes'.", "member", "", "POST", "/v3/volumes", `{"volume":{"size":1}}`)
+		testx.Equal(t, f.want(200, "member", "", "GET", "/v3/os-quota-sets/"+p1+"/defaults", "").at("quota_set", "volumes"), any(1.0))
+		testx.Equal(t, f.want(200, "admin", "", "GET", "/v3/os-quota-sets/"+p2, "").at("quota_set", "volumes"), any(5.0))
+
+		// Another class is kept and is nobody's default.
+		f.want(200, "admin", "", "PUT", path+"gold", `{"quota_class_set":{"volumes":99}}`)
+		testx.Equal(t, f.want(200, "admin", "", "GET", path+"gold", "").at("quota_class_set", "volumes"), any(99.0))
+		testx.Equal(t, f.want(200, "admin", "", "GET", path+"default", "").at("quota_class_set", "volumes"), any(1.0))
+
+		f.refused(400, "Bad key(s) in quota set: cows", "admin", "", "PUT", path+"default", `{"quota_class_set":{"cows":1}}`)
+		f.want(400, "admin", "", "PUT", path+"default", `{"quota_class_set":{"volumes":-2}}`)
+		f.want(400, "admin", "", "PUT", path+strings.Repeat("x", 256), `{"quota_class_set":{"volumes":1}}`)
+		testx.Equal(t, f.want(200, "admin", "", "GET", path+"default", "").at("quota_class_set", "volumes"), any(1.0))
+	})
+}
+
 func TestList(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture) {

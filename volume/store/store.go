@@ -51,6 +51,9 @@ func (s *Store) Outbox() *db.Outbox { return s.db.Outbox() }
 // Quotas implements volume.Store.
 func (s *Store) Quotas() quota.Store { return quota.NewStore(s.db) }
 
+// QuotaClasses implements volume.Store.
+func (s *Store) QuotaClasses() quota.Store { return quota.NewClasses(s.db) }
+
 // Usage implements volume.Store.
 func (s *Store) Usage(ctx context.Context, project, resource string) (int64, error) {
 	var n sql.NullInt64
