@@ -1,4 +1,5 @@
 // Ctrl-K: go anywhere.
+import { SearchOutlined } from '@ant-design/icons'
 import { useNavigate } from '@tanstack/react-router'
 import { Button, Input, Menu, Modal } from 'antd'
 import { useEffect, useState } from 'react'
@@ -52,8 +53,10 @@ export function Palette({ sections }: { sections: Section[] }) {
   }
   return (
     <>
-      <Button type="text" onClick={() => setOpen(true)}>
-        {t('shell.search')} <kbd>Ctrl K</kbd>
+      <Button type="text" icon={<SearchOutlined aria-hidden />} onClick={() => setOpen(true)}>
+        <span className="word">
+          {t('shell.search')} <kbd>Ctrl K</kbd>
+        </span>
       </Button>
       <Modal open={open} onCancel={() => setOpen(false)} footer={null} title={t('shell.search')} destroyOnHidden>
         <Input

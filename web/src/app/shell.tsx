@@ -1,8 +1,8 @@
-import { DownOutlined, MoonOutlined, SunOutlined, UserOutlined } from '@ant-design/icons'
+import { DownOutlined, MenuOutlined, MoonOutlined, SunOutlined, UserOutlined } from '@ant-design/icons'
 import { useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useLocation, useNavigate, useRouterState } from '@tanstack/react-router'
-import { App, Badge, Button, Dropdown, Flex, Layout, Menu, Select, Skeleton, Typography } from 'antd'
-import { lazy, Suspense, useEffect } from 'react'
+import { App, Badge, Breadcrumb, Button, Drawer, Dropdown, Flex, Grid, Layout, Select, Skeleton, Typography } from 'antd'
+import { lazy, Suspense, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, forgetAll, request, type Session, useCan, useSession } from '../kit/api'
 import { useLive, useTicks } from '../kit/events'
@@ -10,7 +10,8 @@ import { type Language, languages, setLanguage } from '../kit/i18n'
 import { Problem } from '../kit/problem'
 import { TaskLog } from '../kit/tasks'
 import { useConsoles } from '../pages/console/open'
-import { sections } from './menu'
+import { type Item, type Section, sections } from './menu'
+import { Nav } from './nav'
 import { Palette } from './palette'
 import { setCompact, setMode, useTheme } from './theme'
 
@@ -22,57 +23,46 @@ export function Shell() {
   const can = useCan(sections.flatMap((s) => s.rule ?? []))
   const { pathname } = useLocation()
   const shownPath = useRouterState({ select: (s) => s.resolvedLocation?.pathname })
-  const { dark } = useTheme()
   const consoles = useConsoles().all
   useTicks(pathname.startsWith('/broker/') && can('dashboard:broker').allowed ? 'broker' : '')
-  const item = sections.flatMap((s) => s.items).find((i) => pathname === i.to || pathname.startsWith(`${i.to}/`))
+  const { section, item } = inMenu(pathname)
   const title = item ? `${t(`menu.${item.key}`)} · nubo` : 'nubo'
   useEffect(() => {
     document.title = title
   }, [title])
+  const [menu, setMenu] = useState(false)
+  const wide = Grid.useBreakpoint().lg ?? true
   if (!session) return null
   const shown = sections.filter((s) => can(s.rule).allowed)
-  const items = shown.map((s) => ({
-    key: s.key,
-    label: t(`menu.${s.key}`),
-    children: s.items
-      .filter((i) => !i.service || session.services.includes(i.service))
-      .map((i) => ({ key: i.to, label: <Link to={i.to}>{t(`menu.${i.key}`)}</Link> })),
-  }))
+  const nav = <Nav sections={shown} services={session.services} section={section} item={item} gone={() => setMenu(false)} />
   return (
     <>
       <a className="skip" href="#main">
         {t('shell.skip')}
       </a>
-      <Layout style={{ minHeight: '100vh' }}>
-        <Layout.Sider theme={dark ? 'dark' : 'light'} breakpoint="lg" collapsedWidth={0} width={220}>
-          <Flex align="center" gap={8} style={{ padding: 16 }}>
-            <img src="/nubo.svg" alt="" width={28} />
-            <Typography.Text strong style={{ fontSize: 18 }}>
-              nubo
-            </Typography.Text>
-          </Flex>
-          <nav aria-label={t('shell.menu')}>
-            <Menu
-              mode="inline"
-              theme={dark ? 'dark' : 'light'}
-              items={items}
-              selectedKeys={item ? [item.to] : []}
-              defaultOpenKeys={sections.filter((s) => s.items.some((i) => pathname.startsWith(i.to))).map((s) => s.key)}
-            />
-          </nav>
-        </Layout.Sider>
+      <Layout hasSider={wide} style={{ minHeight: '100vh' }}>
+        {wide ? (
+          <Layout.Sider theme="light" width={232} className="side">
+            <Logo />
+            {nav}
+          </Layout.Sider>
+        ) : (
+          <Drawer open={menu} onClose={() => setMenu(false)} placement="left" size={280} title={<Logo />} className="menu-drawer">
+            {nav}
+          </Drawer>
+        )}
         <Layout>
-          <Layout.Header style={{ background: 'transparent', paddingInline: 24, height: 'auto', lineHeight: 'normal' }}>
-            <Flex justify="space-between" align="center" wrap gap={8} style={{ paddingBlock: 12 }}>
-              <Scope session={session} />
-              <Flex align="center" gap={4} wrap>
-                <Live />
-                <Palette sections={shown} />
-                <TaskLog />
-                <Preferences />
-                <Account session={session} />
-              </Flex>
+          <Layout.Header className="head">
+            {wide ? null : (
+              <Button type="text" icon={<MenuOutlined />} aria-label={t('shell.menu')} aria-expanded={menu} onClick={() => setMenu(true)} />
+            )}
+            <Scope session={session} />
+            <Flex align="center" gap={4} className="head-tools">
+              <Live />
+              <Palette sections={shown} />
+              <TaskLog />
+              <Preferences />
+              <Account session={session} />
             </Flex>
           </Layout.Header>
           <Layout.Content
@@ -80,9 +70,10 @@ export function Shell() {
             role="main"
             aria-busy={shownPath !== pathname}
             data-path={shownPath}
-            style={{ padding: '0 24px 24px' }}
+            className="page"
             key={session.project?.id ?? session.domain?.id ?? 'system'}
           >
+            {section && item && pathname !== item.to ? <Way section={section} item={item} /> : null}
             <Allowed />
           </Layout.Content>
           {consoles.length > 0 ? (
@@ -93,6 +84,38 @@ export function Shell() {
         </Layout>
       </Layout>
     </>
+  )
+}
+
+/** Where in the menu a page is, or the list that leads to it. */
+function inMenu(pathname: string): { section?: Section; item?: Item } {
+  for (const section of sections) {
+    const item = section.items.find((i) => pathname === i.to || pathname.startsWith(`${i.to}/`))
+    if (item) return { section, item }
+  }
+  return {}
+}
+
+function Logo() {
+  return (
+    <Flex align="center" gap={8} className="logo">
+      <img src="/nubo.svg" alt="" width={28} />
+      <Typography.Text strong style={{ fontSize: 18 }}>
+        nubo
+      </Typography.Text>
+    </Flex>
+  )
+}
+
+/** From a page about one thing back to the list of such things. */
+function Way({ section, item }: { section: Section; item: Item }) {
+  const { t } = useTranslation()
+  return (
+    <Breadcrumb
+      className="way"
+      aria-label={t('shell.way')}
+      items={[{ title: t(`menu.${section.key}`) }, { title: <Link to={item.to}>{t(`menu.${item.key}`)}</Link> }]}
+    />
   )
 }
 
@@ -109,8 +132,11 @@ function Live() {
   const { t } = useTranslation()
   const live = useLive()
   return (
-    <span role="status" style={{ marginInlineEnd: 8 }}>
-      <Badge status={live === 'live' ? 'success' : live === 'lost' ? 'error' : 'processing'} text={t(`live.${live}`)} />
+    <span role="status" className="live">
+      <Badge
+        status={live === 'live' ? 'success' : live === 'lost' ? 'error' : 'processing'}
+        text={<span className="word">{t(`live.${live}`)}</span>}
+      />
     </span>
   )
 }
@@ -133,7 +159,7 @@ function Scope({ session }: { session: Session }) {
   return (
     <Select
       aria-label={t('shell.scope')}
-      style={{ minWidth: 200 }}
+      className="scope"
       showSearch={{ optionFilterProp: 'label' }}
       value={session.project?.id ?? (session.system ? 'system' : session.domain?.id)}
       onChange={change}
@@ -197,8 +223,10 @@ function Account({ session }: { session: Session }) {
         onClick: ({ key }) => key === 'out' && void signOut(),
       }}
     >
-      <Button type="text" icon={<UserOutlined />}>
-        {session.user.name} <DownOutlined />
+      <Button type="text" icon={<UserOutlined />} aria-label={session.user.name}>
+        <span className="word">
+          {session.user.name} <DownOutlined />
+        </span>
       </Button>
     </Dropdown>
   )

@@ -45,12 +45,27 @@ export function useTheme() {
 // less contrast than WCAG AA wants (4.5:1); these have it on every background.
 const link = { light: '#0958d9', dark: '#69b1ff' }
 
-/** What the component library is told about colours. */
+// The page lies behind, what one reads and works with lies on it.
+const ground = {
+  light: { colorBgLayout: '#f4f6f9', colorBorderSecondary: '#e6e9ef' },
+  dark: {
+    colorBgBase: '#0d0f12',
+    colorBgLayout: '#101317',
+    colorBgContainer: '#181c21',
+    colorBgElevated: '#20252b',
+    colorBgSpotlight: '#3a414b',
+    colorBorder: '#414953',
+    colorBorderSecondary: '#2b313a',
+  },
+}
+
+/** What the component library is told about colours and measures. */
 export function colours(dark: boolean): ThemeConfig {
   const colorLink = dark ? link.dark : link.light
   const ink = dark ? '255, 255, 255' : '0, 0, 0'
   return {
     token: {
+      ...(dark ? ground.dark : ground.light),
       colorPrimary: '#1668dc',
       colorLink,
       colorLinkHover: colorLink,
@@ -60,10 +75,27 @@ export function colours(dark: boolean): ThemeConfig {
       colorTextTertiary: `rgba(${ink}, 0.65)`,
       colorTextDescription: `rgba(${ink}, 0.65)`,
       colorTextPlaceholder: `rgba(${ink}, 0.6)`,
+      fontFamily:
+        "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Noto Sans SC', 'PingFang SC', 'Microsoft YaHei', sans-serif",
+      fontSizeHeading3: 22,
+      lineHeightHeading3: 1.45,
     },
     components: {
       Button: { dangerColor: dark ? '#000' : '#fff' },
       Tabs: { itemSelectedColor: colorLink, itemHoverColor: colorLink, itemActiveColor: colorLink },
+      Menu: {
+        itemHeight: 34,
+        itemMarginBlock: 2,
+        itemMarginInline: 8,
+        itemBorderRadius: 6,
+        itemSelectedColor: colorLink,
+        subMenuItemSelectedColor: colorLink,
+        subMenuItemBg: 'transparent',
+        groupTitleFontSize: 12,
+        groupTitleColor: `rgba(${ink}, 0.65)`,
+        activeBarBorderWidth: 0,
+      },
+      Table: { headerSplitColor: 'transparent', cellPaddingBlockMD: 10, cellPaddingInlineMD: 12, cellPaddingInlineSM: 12 },
     },
   }
 }

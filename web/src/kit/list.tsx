@@ -65,12 +65,14 @@ export function ListPage({ spec }: { spec: ListSpec }) {
   const refetch = () => (far ? long.refetch() : first.refetch())
   const columns = spec.columns
     .filter((c) => !hidden.includes(c.key))
-    .map((c) => column(c, data, t(`fields.${c.title ?? c.key}`), order(search.sort), far))
+    .map((c, i) => ({ ...column(c, data, t(`fields.${c.title ?? c.key}`), order(search.sort), far), ...(i === 0 ? pinned : {}) }))
   if (spec.actions && data) {
     columns.push({
       key: 'actions',
       title: t('common.actions'),
       width: 120,
+      fixed: 'end',
+      className: 'row-actions',
       render: (_, row) => (hole(row) ? null : <Actions actions={spec.actions ?? []} row={row} data={data} after={refetch} />),
     })
   }
@@ -208,9 +210,13 @@ function column(c: Column, data: PageData | undefined, title: string, by: Return
     width: c.width,
     sorter: far ? c.key in far.sort : (a, b) => compare(text(a), text(b)),
     sortOrder: by?.key === c.key ? (by.descend ? 'descend' : 'ascend') : null,
+    onCell: () => ({ 'data-label': title }) as object,
     render: (_, row) => (hole(row) ? '…' : data && c.render ? c.render(row, data) : (row[c.key] ?? '–')),
   }
 }
+
+/** What a row is called stays in view when the table is scrolled sideways. */
+const pinned = { fixed: 'start', className: 'row-name' } as const
 
 /** What a cell is searched, sorted and kept by. */
 const textOf = (c: Column, row: Row, data?: PageData) => (data && c.text ? c.text(row, data) : row[c.key])

@@ -1,6 +1,6 @@
 // A table inside a detail page, as a description: its rows, what can be done
 // with each, and the form that adds one.
-import { Flex, Table } from 'antd'
+import { Flex, Table, type TableColumnType } from 'antd'
 import { useTranslation } from 'react-i18next'
 import { type Action, Actions } from './actions'
 import type { PageData, Row } from './api'
@@ -26,9 +26,11 @@ interface Props {
 
 export function SubTable({ spec, row, data, reload }: Props) {
   const { t } = useTranslation()
-  const columns = spec.columns.map((c) => ({
+  const columns: TableColumnType<Row>[] = spec.columns.map((c, i) => ({
     key: c.key,
     title: t(`fields.${c.title ?? c.key}`),
+    className: i === 0 ? 'row-name' : undefined,
+    onCell: () => ({ 'data-label': t(`fields.${c.title ?? c.key}`) }) as object,
     render: (_: unknown, r: Row) => (c.render ? c.render(r, data) : (r[c.key] ?? '–')),
   }))
   const { actions } = spec
@@ -36,6 +38,8 @@ export function SubTable({ spec, row, data, reload }: Props) {
     columns.push({
       key: 'actions',
       title: t('common.actions'),
+      fixed: 'end',
+      className: 'row-actions',
       render: (_, r) => <Actions actions={actions} row={r} data={data} after={reload} />,
     })
   }
@@ -46,6 +50,7 @@ export function SubTable({ spec, row, data, reload }: Props) {
         rowKey={spec.rowKey ?? 'id'}
         size="small"
         pagination={false}
+        scroll={{ x: 'max-content' }}
         style={{ width: '100%' }}
         dataSource={spec.rows(row, data) ?? []}
         locale={spec.empty ? { emptyText: t(spec.empty) } : undefined}

@@ -1,5 +1,6 @@
 // The task log: what this tab asked for, how long it took, and what became of
 // it.
+import { HistoryOutlined } from '@ant-design/icons'
 import { Link } from '@tanstack/react-router'
 import { Badge, Button, Drawer, Empty, Flex, Typography } from 'antd'
 import { useState, useSyncExternalStore } from 'react'
@@ -73,8 +74,8 @@ export function TaskLog() {
   return (
     <>
       <Badge count={running} size="small">
-        <Button type="text" onClick={() => setOpen(true)}>
-          {t('shell.tasks')}
+        <Button type="text" icon={<HistoryOutlined aria-hidden />} onClick={() => setOpen(true)}>
+          <span className="word">{t('shell.tasks')}</span>
         </Button>
       </Badge>
       <Drawer placement="bottom" open={open} onClose={() => setOpen(false)} title={t('shell.tasks')} size={360}>
