@@ -3,6 +3,12 @@
 # broker, and on PostgreSQL with a RabbitMQ of Debian's.
 . "$(dirname "$0")/../lib/common.sh"
 
+default_quotas() { # of compute and of volume, by the openstack command, and back
+  openstack quota set --class --cores 33 --volumes 11 default || return
+  same "$(openstack quota show -f value -c cores -c volumes | xargs)" "33 11" || return
+  same "$(openstack quota show --default -f value -c cores -c volumes | xargs)" "33 11" || return
+  openstack quota set --class --cores 20 --volumes 10 default
+}
 walk() { # walk NAME ARGS...: a fresh cloud, the whole walkthrough, nothing left
   local name=$1 dir=$work/$1; shift
   step "$name: the cloud gets ready" cloud_up "$dir" --virt simulated --port-offset "$(free_offset)" "$@"
@@ -15,6 +21,7 @@ walk() { # walk NAME ARGS...: a fresh cloud, the whole walkthrough, nothing left
   WALK_SUFFIX=$RANDOM "$root/test/acceptance/walkthrough.sh" --no-guest > "$work/walk" 2>&1
   sed "s/^/    /" "$work/walk"
   step "$name: the walkthrough" grep -qE '^[0-9]+ passed, 0 failed' "$work/walk"
+  step "$name: quota set --class changes what all projects may have" default_quotas
   step "$name: nubo down" "$nubo" down --data-dir "$dir"
   step "$name: no process is left" eval "! pgrep -f -- '--data-dir $dir'"
 }

@@ -31,9 +31,20 @@ try {
     await admin.confirm()
     await admin.row('managed').getByText('0 / 100', { exact: true }).waitFor()
   })
-  await step('the default quotas are told', async () => {
+  await step('the default quotas are told and can be changed: they are what a project has that has none of its own', async () => {
     await admin.menu('admin', 'defaultQuotas')
     for (const part of ['compute', 'volume', 'network']) await admin.page.getByText(admin.t(`components.${part}`), { exact: true }).first().waitFor()
+    const change = async (cores, volumes) => {
+      await admin.create()
+      await admin.send({ 'compute.cores': cores, 'volume.volumes': volumes })
+      for (const [part, value] of [['compute', cores], ['volume', volumes]]) {
+        await admin.page.locator(`[data-quotas=${part}]`).getByText(String(value), { exact: true }).first().waitFor()
+      }
+      same((await admin.must('compute', 'GET', `/os-quota-sets/${made.project.id}`)).cores, cores)
+      same((await admin.must('volume', 'GET', `/os-quota-sets/${made.project.id}`)).volumes, volumes)
+    }
+    await change(21, 12)
+    await change(20, 10)
   })
   await step('resource providers are told with their ratios', async () => {
     await admin.menu('admin', 'placement')

@@ -4,6 +4,7 @@ import { Col, Flex, Row as Grid, Progress } from 'antd'
 import { useTranslation } from 'react-i18next'
 import type { Action } from '../kit/actions'
 import type { Call, PageData, Row } from '../kit/api'
+import type { Field, FormSpec } from '../kit/form'
 
 /** The key of a title below "fields.", what is used, what is allowed, and what would be added. */
 export type Line = [key: string, used: number, limit: number, more?: number]
@@ -67,9 +68,9 @@ type Component = (typeof components)[number]
 
 /** What may be limited. */
 export const quotas: Record<Component, string[]> = {
-  compute: ['instances', 'cores', 'ram', 'key_pairs', 'server_groups'],
-  volume: ['volumes', 'gigabytes', 'snapshots', 'backups'],
-  network: ['network', 'subnet', 'port', 'router', 'floatingip', 'security_group'],
+  compute: ['instances', 'cores', 'ram', 'key_pairs', 'metadata_items', 'server_groups', 'server_group_members'],
+  volume: ['volumes', 'gigabytes', 'per_volume_gigabytes', 'snapshots', 'backups', 'backup_gigabytes'],
+  network: ['network', 'subnet', 'port', 'router', 'floatingip', 'security_group', 'security_group_rule'],
 }
 
 /** A project's quotas as the components tell them: {compute: {instances: {in_use, limit}}}. */
@@ -83,23 +84,67 @@ export function quotaLines(told: Told): Line[] {
   )
 }
 
+/** What the openstack command calls otherwise than the APIs. */
+const flag: Record<string, string> = {
+  metadata_items: 'properties',
+  network: 'networks',
+  subnet: 'subnets',
+  port: 'ports',
+  router: 'routers',
+  floatingip: 'floating-ips',
+  security_group: 'secgroups',
+  security_group_rule: 'secgroup-rules',
+}
+
 const flags = (set: Row) =>
   Object.entries(set)
-    .map(([k, v]) => `--${k.replaceAll('_', '-')} ${v}`)
+    .map(([k, v]) => `--${flag[k] ?? k.replaceAll('_', '-')} ${v}`)
     .join(' ')
+
+/** The limits of a component that a form has changed, if it has. */
+function changed(c: Component, values: Row, was: (key: string) => number | undefined): Row | undefined {
+  const keys = quotas[c].filter((k) => typeof values[`${c}.${k}`] === 'number' && values[`${c}.${k}`] !== was(k))
+  return keys.length > 0 ? Object.fromEntries(keys.map((k) => [k, values[`${c}.${k}`]])) : undefined
+}
 
 /** The calls that change what a form has changed. */
 export function changes(values: Row, project: string, told: Told): Call[] {
   return components.flatMap((c): Call[] => {
-    const set = Object.fromEntries(
-      quotas[c]
-        .filter((k) => values[`${c}.${k}`] !== undefined && values[`${c}.${k}`] !== told[c]?.[k]?.limit)
-        .map((k) => [k, values[`${c}.${k}`]]),
-    )
-    if (Object.keys(set).length === 0) return []
+    const set = changed(c, values, (k) => told[c]?.[k]?.limit)
+    if (!set) return []
     const [path, body] = c === 'network' ? [`/quotas/${project}`, { quota: set }] : [`/os-quota-sets/${project}`, { quota_set: set }]
     return [{ method: 'PUT', service: c, path, body, cli: `openstack quota set ${flags(set)} ${project}` }]
   })
+}
+
+const limitField = (c: Component, key: string, initial: number): Field => ({
+  name: `${c}.${key}`,
+  label: `quota.${key}`,
+  type: 'number',
+  min: -1,
+  initial,
+})
+
+/** The components that keep a class of default quotas; the network's are its configuration's. */
+const classed = ['compute', 'volume'] as const
+
+/** The calls that change the defaults a form has changed; data is {compute: {instances: 10}}. */
+export function defaultChanges(values: Row, data: Row): Call[] {
+  return classed.flatMap((c): Call[] => {
+    const set = changed(c, values, (k) => data[c]?.[k])
+    if (!set) return []
+    const body = { quota_class_set: set }
+    return [
+      { method: 'PUT', service: c, path: '/os-quota-class-sets/default', body, cli: `openstack quota set --class ${flags(set)} default` },
+    ]
+  })
+}
+
+/** Sets what projects may have until their own quotas are set. */
+export const defaultsForm: FormSpec = {
+  title: 'defaultQuotas',
+  fields: (data) => classed.flatMap((c) => quotas[c].filter((k) => data[c]?.[k] !== undefined).map((k) => limitField(c, k, data[c][k]))),
+  calls: (values, _, data) => defaultChanges(values, data),
 }
 
 /** Sets a project's quotas; told gives those it has. */
@@ -111,17 +156,7 @@ export function setQuota(told: (row: Row, data: PageData) => Told): Action {
       title: 'quota',
       fields: (data, row) => {
         const now = told(row ?? {}, data as PageData)
-        return components.flatMap((c) =>
-          quotas[c]
-            .filter((key) => now[c]?.[key])
-            .map((key) => ({
-              name: `${c}.${key}`,
-              label: `quota.${key}`,
-              type: 'number' as const,
-              min: -1,
-              initial: now[c]?.[key].limit,
-            })),
-        )
+        return components.flatMap((c) => quotas[c].filter((key) => now[c]?.[key]).map((key) => limitField(c, key, now[c]?.[key].limit)))
       },
       calls: (v, row, data) => changes(v, row.id, told(row, data as PageData)),
     },

@@ -5,7 +5,7 @@ import { credentialYaml } from '../pages/identity/appcredentials'
 import { cloudsYaml, openrc } from '../pages/project/apiaccess'
 import { took } from '../pages/project/serverlog'
 import { createServer } from '../pages/project/servernew'
-import { changes, computeLines, networkLines, quotaLines } from '../pages/quota'
+import { changes, computeLines, defaultChanges, networkLines, quotaLines } from '../pages/quota'
 import { joins } from '../pages/topology/join'
 import { type Box, layout, model } from '../pages/topology/layout'
 
@@ -23,6 +23,22 @@ describe('quotas', () => {
     ])
   })
   it('are left alone by a form that changes nothing', () => expect(changes({ 'compute.instances': 10 }, 'P', told)).toEqual([]))
+  it('of everybody change at the components that keep a class of them', () => {
+    const data = { compute: { cores: 20, metadata_items: 128 }, volume: { volumes: 10 }, network: { network: 100 } }
+    const calls = defaultChanges(
+      { 'compute.cores': 20, 'compute.metadata_items': 9, 'volume.volumes': -1, 'volume.gigabytes': null, 'network.network': 5 },
+      data,
+    )
+    expect(calls.map((c) => [c.service, c.path, c.body, c.cli])).toEqual([
+      [
+        'compute',
+        '/os-quota-class-sets/default',
+        { quota_class_set: { metadata_items: 9 } },
+        'openstack quota set --class --properties 9 default',
+      ],
+      ['volume', '/os-quota-class-sets/default', { quota_class_set: { volumes: -1 } }, 'openstack quota set --class --volumes -1 default'],
+    ])
+  })
   it('are lines of what is used and allowed', () => {
     expect(quotaLines(told)).toEqual([
       ['quota.instances', 2, 10],

@@ -2,10 +2,11 @@ import { Link } from '@tanstack/react-router'
 import { Alert, Descriptions, Flex, Skeleton, Typography } from 'antd'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, type PageData, type Row, usePage } from '../../kit/api'
+import { FormButton } from '../../kit/form'
 import { type Column, ListPage, type ListSpec } from '../../kit/list'
 import { Missing, Problem } from '../../kit/problem'
 import { ShowApi } from '../../kit/showapi'
-import { components, quotas, resetQuota, setQuota, type Told } from '../quota'
+import { components, defaultsForm, quotas, resetQuota, setQuota, type Told } from '../quota'
 
 const told = (row: Row, data: PageData): Told => Object.fromEntries(components.map((c) => [c, data[c]?.[row.id]]))
 
@@ -61,15 +62,19 @@ export function DefaultQuotas() {
   if (!data) return <Skeleton active />
   return (
     <Flex vertical gap={16}>
-      <Typography.Title level={3} style={{ margin: 0 }}>
-        {t('pages.defaultQuotas.title')}
-      </Typography.Title>
+      <Flex justify="space-between" align="center" wrap gap={8}>
+        <Typography.Title level={3} style={{ margin: 0 }}>
+          {t('pages.defaultQuotas.title')}
+        </Typography.Title>
+        <FormButton form={defaultsForm} rule="os_compute_api:os-quota-class-sets:update" data={data} after={() => void refetch()} />
+      </Flex>
       <Missing errors={data.errors} />
       <Alert type="info" showIcon title={t('pages.defaultQuotas.text')} />
       {components.map((c) =>
         data[c] ? (
           <Descriptions
             key={c}
+            data-quotas={c}
             bordered
             size="small"
             column={{ xs: 1, md: 3 }}
@@ -80,6 +85,7 @@ export function DefaultQuotas() {
           />
         ) : null,
       )}
+      <Typography.Text type="secondary">{t('pages.defaultQuotas.network')}</Typography.Text>
       <ShowApi
         calls={[
           { method: 'GET', service: 'compute', path: '/os-quota-sets/PROJECT/defaults', cli: 'openstack quota show --default' },
