@@ -60,7 +60,7 @@ func (h *handler) createAggregate(w http.ResponseWriter, r *http.Request) error 
 	if err := httpx.Decode(r, &in); err != nil {
 		return err
 	}
-	a, err := h.svc.CreateAggregate(r.Context(), in.Aggregate.Name, deref(in.Aggregate.Zone))
+	a, err := h.svc.CreateAggregate(r.Context(), in.Aggregate.Name, httpx.Deref(in.Aggregate.Zone))
 	if err != nil {
 		return err
 	}

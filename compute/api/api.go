@@ -5,11 +5,8 @@ package api
 
 import (
 	"embed"
-	"encoding/json"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"nubo/compute"
@@ -106,60 +103,6 @@ func list[T any](s []T) []T {
 		return []T{}
 	}
 	return s
-}
-
-// flexInt is a number that clients also send as text.
-type flexInt int64
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (n *flexInt) UnmarshalJSON(b []byte) error {
-	text := strings.Trim(string(b), `"`)
-	if text == "" || text == "null" {
-		*n = 0
-		return nil
-	}
-	v, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return fault.Invalidf("%s is no integer", text)
-	}
-	*n = flexInt(v)
-	return nil
-}
-
-// flexBool is a truth value in any of Nova's spellings.
-type flexBool bool
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (v *flexBool) UnmarshalJSON(b []byte) error {
-	is, err := httpx.Bool(strings.Trim(string(b), `"`))
-	if err != nil {
-		return err
-	}
-	*v = flexBool(is.(bool))
-	return nil
-}
-
-// flexText is a text that clients also send as a number.
-type flexText string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *flexText) UnmarshalJSON(b []byte) error {
-	var text *string
-	if json.Unmarshal(b, &text) != nil {
-		*s = flexText(b)
-		return nil
-	}
-	*s = flexText(deref(text))
-	return nil
-}
-
-// deref is the pointed-to value, or the zero value.
-func deref[T any](p *T) T {
-	var zero T
-	if p == nil {
-		return zero
-	}
-	return *p
 }
 
 // server loads the server of the path; it must be the caller's to see.

@@ -118,16 +118,16 @@ func (h *handler) showFlavor(w http.ResponseWriter, r *http.Request) error {
 func (h *handler) createFlavor(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Flavor struct {
-			ID          flexText  `json:"id"`
-			Name        string    `json:"name"`
-			Description string    `json:"description"`
-			RAM         flexInt   `json:"ram"`
-			VCPUs       flexInt   `json:"vcpus"`
-			Disk        flexInt   `json:"disk"`
-			Ephemeral   flexInt   `json:"OS-FLV-EXT-DATA:ephemeral"`
-			Swap        flexInt   `json:"swap"`
-			Rxtx        flexText  `json:"rxtx_factor"`
-			Public      *flexBool `json:"os-flavor-access:is_public"`
+			ID          httpx.LenientText  `json:"id"`
+			Name        string             `json:"name"`
+			Description string             `json:"description"`
+			RAM         httpx.LenientInt   `json:"ram"`
+			VCPUs       httpx.LenientInt   `json:"vcpus"`
+			Disk        httpx.LenientInt   `json:"disk"`
+			Ephemeral   httpx.LenientInt   `json:"OS-FLV-EXT-DATA:ephemeral"`
+			Swap        httpx.LenientInt   `json:"swap"`
+			Rxtx        httpx.LenientText  `json:"rxtx_factor"`
+			Public      *httpx.LenientBool `json:"os-flavor-access:is_public"`
 		} `json:"flavor"`
 	}
 	if err := httpx.Decode(r, &in); err != nil {
@@ -159,7 +159,7 @@ func (h *handler) updateFlavor(w http.ResponseWriter, r *http.Request) error {
 	if err := httpx.Decode(r, &in); err != nil {
 		return err
 	}
-	f, err := h.svc.DescribeFlavor(r.Context(), httpx.Param(r, "flavor_id"), deref(in.Flavor.Description))
+	f, err := h.svc.DescribeFlavor(r.Context(), httpx.Param(r, "flavor_id"), httpx.Deref(in.Flavor.Description))
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func readLimits(set map[string]json.RawMessage, names []string) (map[string]int6
 		if !ok {
 			continue
 		}
-		var n flexInt
+		var n httpx.LenientInt
 		if err := json.Unmarshal(raw, &n); err != nil {
 			return nil, fault.Invalidf("Invalid input for field/attribute %s. Value: %s.", name, raw)
 		}
@@ -110,7 +110,7 @@ func (h *handler) updateQuotas(w http.ResponseWriter, r *http.Request) error {
 	if id := httpx.Param(r, "tenant_id"); len(id) > maxProjectID {
 		return fault.Invalidf("Project ID %s is not a valid project.", id)
 	}
-	var force flexBool
+	var force httpx.LenientBool
 	if raw, ok := in.Set["force"]; ok {
 		if err := json.Unmarshal(raw, &force); err != nil {
 			return err

@@ -58,7 +58,7 @@ func (h *handler) lockServer(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return h.act(w, r, func(ctx context.Context, s *compute.Server) error {
-		return h.svc.Lock(ctx, s, deref(in.Lock).Reason)
+		return h.svc.Lock(ctx, s, httpx.Deref(in.Lock).Reason)
 	})
 }
 
@@ -129,7 +129,7 @@ func (h *handler) listServerGroups(w http.ResponseWriter, r *http.Request) error
 func (h *handler) consoleOutput(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Console struct {
-			Length *flexInt `json:"length"`
+			Length *httpx.LenientInt `json:"length"`
 		} `json:"os-getConsoleOutput"`
 	}
 	if err := httpx.Decode(r, &in); err != nil {
@@ -139,7 +139,7 @@ func (h *handler) consoleOutput(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	lines := int(deref(in.Console.Length))
+	lines := int(httpx.Deref(in.Console.Length))
 	if lines < 0 { // -1 is all, as none given is
 		lines = 0
 	}

@@ -17,7 +17,7 @@ type newServer struct {
 	Hostname       string            `json:"hostname"`
 	Description    string            `json:"description"`
 	ImageRef       string            `json:"imageRef"`
-	FlavorRef      flexText          `json:"flavorRef"`
+	FlavorRef      httpx.LenientText `json:"flavorRef"`
 	AdminPass      string            `json:"adminPass"`
 	Metadata       map[string]string `json:"metadata"`
 	Tags           []string          `json:"tags"`
@@ -29,11 +29,11 @@ type newServer struct {
 	Host           string            `json:"host"`
 	Node           string            `json:"hypervisor_hostname"`
 	BlockDevices   []newDevice       `json:"block_device_mapping_v2"`
-	ConfigDrive    flexBool          `json:"config_drive"`
+	ConfigDrive    httpx.LenientBool `json:"config_drive"`
 	KeyName        string            `json:"key_name"`
-	Min            flexInt           `json:"min_count"`
-	Max            flexInt           `json:"max_count"`
-	Reservation    flexBool          `json:"return_reservation_id"`
+	Min            httpx.LenientInt  `json:"min_count"`
+	Max            httpx.LenientInt  `json:"max_count"`
+	Reservation    httpx.LenientBool `json:"return_reservation_id"`
 	UserData       string            `json:"user_data"`
 	TrustedCerts   []string          `json:"trusted_image_certificates"`
 	SecurityGroups []struct {
@@ -43,18 +43,18 @@ type newServer struct {
 
 // newDevice is an entry of block_device_mapping_v2.
 type newDevice struct {
-	SourceType          string   `json:"source_type"`
-	DestinationType     string   `json:"destination_type"`
-	UUID                string   `json:"uuid"`
-	VolumeID            string   `json:"volume_id"`
-	DeviceName          string   `json:"device_name"`
-	BootIndex           *flexInt `json:"boot_index"`
-	VolumeSize          flexInt  `json:"volume_size"`
-	VolumeType          string   `json:"volume_type"`
-	DeleteOnTermination flexBool `json:"delete_on_termination"`
-	DiskBus             string   `json:"disk_bus"`
-	GuestFormat         string   `json:"guest_format"`
-	Tag                 string   `json:"tag"`
+	SourceType          string            `json:"source_type"`
+	DestinationType     string            `json:"destination_type"`
+	UUID                string            `json:"uuid"`
+	VolumeID            string            `json:"volume_id"`
+	DeviceName          string            `json:"device_name"`
+	BootIndex           *httpx.LenientInt `json:"boot_index"`
+	VolumeSize          httpx.LenientInt  `json:"volume_size"`
+	VolumeType          string            `json:"volume_type"`
+	DeleteOnTermination httpx.LenientBool `json:"delete_on_termination"`
+	DiskBus             string            `json:"disk_bus"`
+	GuestFormat         string            `json:"guest_format"`
+	Tag                 string            `json:"tag"`
 }
 
 func (h *handler) createServer(w http.ResponseWriter, r *http.Request) error {

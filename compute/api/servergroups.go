@@ -53,10 +53,10 @@ func (h *handler) listGroups(w http.ResponseWriter, r *http.Request) error {
 func (h *handler) createGroup(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Group struct {
-			Name     string             `json:"name"`
-			Policies []string           `json:"policies"`
-			Policy   string             `json:"policy"`
-			Rules    map[string]flexInt `json:"rules"`
+			Name     string                      `json:"name"`
+			Policies []string                    `json:"policies"`
+			Policy   string                      `json:"policy"`
+			Rules    map[string]httpx.LenientInt `json:"rules"`
 		} `json:"server_group"`
 	}
 	if err := httpx.Decode(r, &in); err != nil {

@@ -265,7 +265,7 @@ func (h *handler) updateServer(w http.ResponseWriter, r *http.Request) error {
 		if err := json.Unmarshal(d, &text); err != nil {
 			return fault.Invalidf("Malformed request body")
 		}
-		f.Description = compute.Ptr(deref(text))
+		f.Description = compute.Ptr(httpx.Deref(text))
 	}
 	if s, err = h.svc.Update(r.Context(), s, f); err != nil {
 		return err

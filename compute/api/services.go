@@ -53,11 +53,11 @@ func (h *handler) listServices(w http.ResponseWriter, r *http.Request) error {
 
 // serviceBody is the body of the operations on services, of any microversion.
 type serviceBody struct {
-	Host       string    `json:"host"`
-	Binary     string    `json:"binary"`
-	Status     string    `json:"status"`
-	Reason     string    `json:"disabled_reason"`
-	ForcedDown *flexBool `json:"forced_down"`
+	Host       string             `json:"host"`
+	Binary     string             `json:"binary"`
+	Status     string             `json:"status"`
+	Reason     string             `json:"disabled_reason"`
+	ForcedDown *httpx.LenientBool `json:"forced_down"`
 }
 
 // byHost changes the service that the body names, as before 2.53.
@@ -98,7 +98,7 @@ func (h *handler) disableService(w http.ResponseWriter, r *http.Request) error {
 
 func (h *handler) forceDown(w http.ResponseWriter, r *http.Request) error {
 	s, _, err := h.byHost(r, func(in *serviceBody) compute.ServiceChange {
-		return compute.ServiceChange{ForcedDown: compute.Ptr(bool(deref(in.ForcedDown)))}
+		return compute.ServiceChange{ForcedDown: compute.Ptr(bool(httpx.Deref(in.ForcedDown)))}
 	})
 	if err != nil {
 		return err

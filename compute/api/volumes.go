@@ -61,10 +61,10 @@ func (h *handler) showVolume(w http.ResponseWriter, r *http.Request) error {
 // newAttachment is the body of an attach or update request.
 type newAttachment struct {
 	Attachment struct {
-		VolumeID            string    `json:"volumeId"`
-		Device              string    `json:"device"`
-		Tag                 string    `json:"tag"`
-		DeleteOnTermination *flexBool `json:"delete_on_termination"`
+		VolumeID            string             `json:"volumeId"`
+		Device              string             `json:"device"`
+		Tag                 string             `json:"tag"`
+		DeleteOnTermination *httpx.LenientBool `json:"delete_on_termination"`
 	} `json:"volumeAttachment"`
 }
 
@@ -83,7 +83,7 @@ func (h *handler) attachVolume(w http.ResponseWriter, r *http.Request) error {
 		device = "/dev/" + device
 	}
 	b, err := h.svc.AttachVolume(r.Context(), s, compute.BlockDevice{
-		VolumeID: a.VolumeID, DeviceName: device, Tag: a.Tag, DeleteOnTermination: bool(deref(a.DeleteOnTermination)),
+		VolumeID: a.VolumeID, DeviceName: device, Tag: a.Tag, DeleteOnTermination: bool(httpx.Deref(a.DeleteOnTermination)),
 	})
 	if err != nil {
 		return err

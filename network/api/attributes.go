@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -120,23 +121,29 @@ func (res *resource) update() httpx.Option { return httpx.Body(body{res, updatin
 // read gives the attributes of a request's body: of several resources if it
 // is a bulk request.
 func (res *resource) read(r *http.Request, op operation) (items []attrs, bulk bool, err error) {
-	raw, err := httpx.RawBody(r)
+	doc, err := document(r)
 	if err != nil {
 		return nil, false, err
-	}
-	doc, err := decode(raw)
-	if err != nil {
-		return nil, false, bad("Malformed request body")
 	}
 	return res.parse(doc, op)
 }
 
-func decode(raw []byte) (any, error) {
-	dec := json.NewDecoder(strings.NewReader(string(raw)))
+// document is a request's body as JSON.
+func document(r *http.Request) (any, error) {
+	raw, err := httpx.RawBody(r)
+	if err != nil {
+		return nil, err
+	}
+	return decode(raw)
+}
+
+func decode(raw []byte) (doc any, err error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
-	var doc any
-	err := dec.Decode(&doc)
-	return doc, err
+	if dec.Decode(&doc) != nil {
+		return nil, bad("Malformed request body")
+	}
+	return doc, nil
 }
 
 func (res *resource) parse(doc any, op operation) (items []attrs, bulk bool, err error) {

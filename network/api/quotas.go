@@ -112,13 +112,9 @@ func (h *handler) showQuotaDetails(w http.ResponseWriter, r *http.Request) error
 }
 
 func (h *handler) updateQuota(w http.ResponseWriter, r *http.Request) error {
-	raw, err := httpx.RawBody(r)
+	doc, err := document(r)
 	if err != nil {
 		return err
-	}
-	doc, err := decode(raw)
-	if err != nil {
-		return bad("Malformed request body")
 	}
 	limits, err := readLimits(doc)
 	if err != nil {

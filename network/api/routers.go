@@ -193,13 +193,9 @@ func (h *handler) changeInterface(w http.ResponseWriter, r *http.Request, rule s
 	if err := httpx.Enforce(ctx, rule, policy.Target{"project_id": router.ProjectID, "tenant_id": router.ProjectID}); err != nil {
 		return err
 	}
-	raw, err := httpx.RawBody(r)
+	doc, err := document(r)
 	if err != nil {
 		return err
-	}
-	doc, err := decode(raw)
-	if err != nil {
-		return bad("Malformed request body")
 	}
 	info, err := interfaceInfo(doc)
 	if err != nil {

@@ -67,13 +67,9 @@ func (k *kind[T]) changeTags(w http.ResponseWriter, r *http.Request, change func
 	if err != nil {
 		return err
 	}
-	raw, err := httpx.RawBody(r)
+	doc, err := document(r)
 	if err != nil {
 		return err
-	}
-	doc, err := decode(raw)
-	if err != nil {
-		return bad("Malformed request body")
 	}
 	given, err := readTags(doc)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 func (h *handler) extend(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Extend struct {
-			Size flexInt `json:"new_size"`
+			Size httpx.LenientInt `json:"new_size"`
 		} `json:"os-extend"`
 	}
 	if err := httpx.Decode(r, &in); err != nil {
@@ -35,7 +35,7 @@ func (h *handler) change(w http.ResponseWriter, r *http.Request, status int, fn 
 func (h *handler) setBootable(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Set struct {
-			Bootable flexBool `json:"bootable"`
+			Bootable httpx.LenientBool `json:"bootable"`
 		} `json:"os-set_bootable"`
 	}
 	if err := httpx.Decode(r, &in); err != nil {
@@ -50,7 +50,7 @@ func (h *handler) setBootable(w http.ResponseWriter, r *http.Request) error {
 func (h *handler) setReadOnly(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Set struct {
-			ReadOnly flexBool `json:"readonly"`
+			ReadOnly httpx.LenientBool `json:"readonly"`
 		} `json:"os-update_readonly_flag"`
 	}
 	if err := httpx.Decode(r, &in); err != nil {
@@ -91,7 +91,7 @@ func (h *handler) changeImageMetadata(r *http.Request, fn func(*volume.Volume) e
 func (h *handler) setImageMetadata(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Set struct {
-			Metadata texts `json:"metadata"`
+			Metadata httpx.Texts `json:"metadata"`
 		} `json:"os-set_image_metadata"`
 	}
 	if err := httpx.Decode(r, &in); err != nil {

@@ -5,12 +5,9 @@ package api
 
 import (
 	"embed"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"nubo/internal/auth"
@@ -119,62 +116,6 @@ func first(texts ...*string) *string {
 		if s != nil {
 			return s
 		}
-	}
-	return nil
-}
-
-// deref is the pointed-to value, or the zero value.
-func deref[T any](p *T) T {
-	var zero T
-	if p == nil {
-		return zero
-	}
-	return *p
-}
-
-// flexInt is a number that clients also send as text.
-type flexInt int
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (n *flexInt) UnmarshalJSON(b []byte) error {
-	text := strings.Trim(string(b), `"`)
-	if text == "" || text == "null" {
-		*n = 0
-		return nil
-	}
-	v, err := strconv.ParseInt(text, 10, 32)
-	if err != nil {
-		return fault.Invalidf("%s is no integer", text)
-	}
-	*n = flexInt(v)
-	return nil
-}
-
-// flexBool is a truth value in any of OpenStack's spellings.
-type flexBool bool
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (v *flexBool) UnmarshalJSON(b []byte) error {
-	is, err := httpx.Bool(strings.Trim(string(b), `"`))
-	if err != nil {
-		return err
-	}
-	*v = flexBool(is.(bool))
-	return nil
-}
-
-// texts are pairs whose values may be null, which counts as empty.
-type texts map[string]string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (m *texts) UnmarshalJSON(b []byte) error {
-	var raw map[string]*string
-	if err := json.Unmarshal(b, &raw); err != nil {
-		return err
-	}
-	*m = texts{}
-	for k, v := range raw {
-		(*m)[k] = deref(v)
 	}
 	return nil
 }

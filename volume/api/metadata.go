@@ -20,7 +20,7 @@ func (h *handler) listMetadata(w http.ResponseWriter, r *http.Request) error {
 // changeMetadata alters the metadata and answers with it.
 func (h *handler) changeMetadata(w http.ResponseWriter, r *http.Request, replace bool) error {
 	var in struct {
-		Metadata texts `json:"metadata"`
+		Metadata httpx.Texts `json:"metadata"`
 	}
 	if err := httpx.Decode(r, &in); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (h *handler) showMetadata(w http.ResponseWriter, r *http.Request) error {
 
 func (h *handler) setMetadata(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
-		Meta texts `json:"meta"`
+		Meta httpx.Texts `json:"meta"`
 	}
 	if err := httpx.Decode(r, &in); err != nil {
 		return err

@@ -56,7 +56,7 @@ func readLimits(in map[string]json.RawMessage) (map[string]int64, error) {
 		case "tenant_id", "force", "skip_validation", "class_name":
 			continue
 		}
-		var n flexInt
+		var n httpx.LenientInt
 		if err := json.Unmarshal(raw, &n); err != nil {
 			return nil, fault.Invalidf("Quota '%s' limit must be an integer.", name).WithCause(err)
 		}

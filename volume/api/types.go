@@ -98,17 +98,17 @@ func (h *handler) showDefaultType(w http.ResponseWriter, r *http.Request) error 
 func (h *handler) createType(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Type struct {
-			Name        string    `json:"name"`
-			Description *string   `json:"description"`
-			Public      *flexBool `json:"os-volume-type-access:is_public"`
-			ExtraSpecs  texts     `json:"extra_specs"`
+			Name        string             `json:"name"`
+			Description *string            `json:"description"`
+			Public      *httpx.LenientBool `json:"os-volume-type-access:is_public"`
+			ExtraSpecs  httpx.Texts        `json:"extra_specs"`
 		} `json:"volume_type"`
 	}
 	if err := httpx.Decode(r, &in); err != nil {
 		return err
 	}
 	t := &volume.Type{
-		Name: strings.TrimSpace(in.Type.Name), Description: deref(in.Type.Description), ExtraSpecs: in.Type.ExtraSpecs,
+		Name: strings.TrimSpace(in.Type.Name), Description: httpx.Deref(in.Type.Description), ExtraSpecs: in.Type.ExtraSpecs,
 		Public: in.Type.Public == nil || bool(*in.Type.Public),
 	}
 	return answerType(w, r, t, h.svc.CreateType(r.Context(), t))
@@ -117,9 +117,9 @@ func (h *handler) createType(w http.ResponseWriter, r *http.Request) error {
 func (h *handler) updateType(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Type struct {
-			Name        *string   `json:"name"`
-			Description *string   `json:"description"`
-			Public      *flexBool `json:"is_public"`
+			Name        *string            `json:"name"`
+			Description *string            `json:"description"`
+			Public      *httpx.LenientBool `json:"is_public"`
 		} `json:"volume_type"`
 	}
 	if err := httpx.Decode(r, &in); err != nil {
@@ -172,7 +172,7 @@ func (h *handler) setExtraSpecs(r *http.Request, specs map[string]string) error 
 
 func (h *handler) addExtraSpecs(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
-		ExtraSpecs texts `json:"extra_specs"`
+		ExtraSpecs httpx.Texts `json:"extra_specs"`
 	}
 	if err := httpx.Decode(r, &in); err != nil {
 		return err
@@ -205,7 +205,7 @@ func (h *handler) updateExtraSpec(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	in, key := texts{}, httpx.Param(r, "key")
+	in, key := httpx.Texts{}, httpx.Param(r, "key")
 	if err := json.Unmarshal(raw, &in); err != nil {
 		return fault.Invalidf("Malformed request body").WithCause(err)
 	}

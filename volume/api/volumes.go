@@ -13,24 +13,24 @@ import (
 // newVolume is the body of a create request.
 type newVolume struct {
 	Volume struct {
-		Name          *string  `json:"name"`
-		DisplayName   *string  `json:"display_name"`
-		Description   *string  `json:"description"`
-		DisplayDesc   *string  `json:"display_description"`
-		Size          flexInt  `json:"size"`
-		Type          string   `json:"volume_type"`
-		AZ            string   `json:"availability_zone"`
-		ImageRef      string   `json:"imageRef"`
-		ImageID       string   `json:"image_id"`
-		SourceID      string   `json:"source_volid"`
-		SnapshotID    string   `json:"snapshot_id"`
-		BackupID      string   `json:"backup_id"`
-		GroupID       string   `json:"group_id"`
-		ConsistencyID string   `json:"consistencygroup_id"`
-		MultiAttach   flexBool `json:"multiattach"`
-		Metadata      texts    `json:"metadata"`
-		ProjectID     string   `json:"project_id"`
-		UserID        string   `json:"user_id"`
+		Name          *string           `json:"name"`
+		DisplayName   *string           `json:"display_name"`
+		Description   *string           `json:"description"`
+		DisplayDesc   *string           `json:"display_description"`
+		Size          httpx.LenientInt  `json:"size"`
+		Type          string            `json:"volume_type"`
+		AZ            string            `json:"availability_zone"`
+		ImageRef      string            `json:"imageRef"`
+		ImageID       string            `json:"image_id"`
+		SourceID      string            `json:"source_volid"`
+		SnapshotID    string            `json:"snapshot_id"`
+		BackupID      string            `json:"backup_id"`
+		GroupID       string            `json:"group_id"`
+		ConsistencyID string            `json:"consistencygroup_id"`
+		MultiAttach   httpx.LenientBool `json:"multiattach"`
+		Metadata      httpx.Texts       `json:"metadata"`
+		ProjectID     string            `json:"project_id"`
+		UserID        string            `json:"user_id"`
 	} `json:"volume"`
 }
 
@@ -75,7 +75,7 @@ func (h *handler) createVolume(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	n := volume.NewVolume{
-		Name: deref(first(v.Name, v.DisplayName)), Description: deref(first(v.Description, v.DisplayDesc)), SizeGB: int(v.Size),
+		Name: httpx.Deref(first(v.Name, v.DisplayName)), Description: httpx.Deref(first(v.Description, v.DisplayDesc)), SizeGB: int(v.Size),
 		Type: v.Type, AZ: v.AZ, ImageID: image, SourceID: v.SourceID, Metadata: v.Metadata,
 	}
 	// Compute makes the disks of servers in their users' names.
@@ -220,11 +220,11 @@ func (h *handler) showVolume(w http.ResponseWriter, r *http.Request) error {
 func (h *handler) updateVolume(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Volume struct {
-			Name        *string `json:"name"`
-			DisplayName *string `json:"display_name"`
-			Description *string `json:"description"`
-			DisplayDesc *string `json:"display_description"`
-			Metadata    *texts  `json:"metadata"`
+			Name        *string      `json:"name"`
+			DisplayName *string      `json:"display_name"`
+			Description *string      `json:"description"`
+			DisplayDesc *string      `json:"display_description"`
+			Metadata    *httpx.Texts `json:"metadata"`
 		} `json:"volume"`
 	}
 	if err := httpx.Decode(r, &in); err != nil {
