@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,9 +44,22 @@ const cacheSize = 20000
 // errNoToken is the answer to a request without valid credentials.
 var errNoToken = fault.New(fault.Unauthorized, "The request you have made requires authentication.")
 
+// TokenOf gives the token a request comes with: OpenStack's header or, for
+// clients of OAuth 2, a bearer token (RFC 6750 section 2.1).
+func TokenOf(r *http.Request) string {
+	if token := r.Header.Get("X-Auth-Token"); token != "" {
+		return token
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
 // Authenticate finds the caller of a request.
 func (v *Validator) Authenticate(r *http.Request) (*Context, error) {
-	token := r.Header.Get("X-Auth-Token")
+	token := TokenOf(r)
 	if token == "" {
 		return nil, errNoToken
 	}

@@ -376,6 +376,9 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	status := a.Dialect.Status(e.Kind)
+	if status == http.StatusUnauthorized && len(a.Prefixes) > 0 {
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf("Keystone uri=%q", BaseURL(r)+a.Prefixes[0]))
+	}
 	contentType, body := a.Dialect.envelope(e, status, id)
 	write(w, status, contentType, body)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -159,4 +160,21 @@ func RawBody(r *http.Request) ([]byte, error) {
 		return nil, err
 	}
 	return st.body, nil
+}
+
+// Form gives the fields of a request whose body is a form; none if it is
+// something else.
+func Form(r *http.Request) (url.Values, error) {
+	st := requestOf(r.Context())
+	if err := st.api.readBody(st, r); err != nil {
+		return nil, err
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+		return url.Values{}, nil
+	}
+	v, err := url.ParseQuery(string(st.body))
+	if err != nil {
+		return nil, fault.Invalidf("The request body is no form.").WithCause(err)
+	}
+	return v, nil
 }
