@@ -47,7 +47,7 @@ func randomSecret() string {
 // CreateAppCredential makes one for the user of the token, on the token's
 // project. It gives the secret, which is known only now.
 func (s *Identity) CreateAppCredential(ctx context.Context, by *Token, c *AppCredential, secret string, roles []RoleRef, rules []AccessRule) (string, error) {
-	if err := restricted(by); err != nil {
+	if err := by.unrestricted("application credentials"); err != nil {
 		return "", err
 	}
 	if by.Scope.ProjectID == "" {
@@ -79,15 +79,6 @@ func (s *Identity) CreateAppCredential(ctx context.Context, by *Token, c *AppCre
 		}
 		return s.store.AppCredentials().Create(ctx, c)
 	})
-}
-
-// restricted refuses tokens of restricted application credentials what would
-// let them escape their restriction.
-func restricted(by *Token) error {
-	if by.AppCredential != nil && !by.AppCredential.Unrestricted {
-		return fault.Forbiddenf("Using method 'application_credential' is not allowed for managing additional application credentials.")
-	}
-	return nil
 }
 
 // RoleRef names a role by id, or by name and domain.
@@ -162,7 +153,7 @@ func (s *Identity) UserAppCredential(ctx context.Context, userID, id string) (*A
 
 // DeleteAppCredential ends a user's application credential and its tokens.
 func (s *Identity) DeleteAppCredential(ctx context.Context, by *Token, userID, id string) error {
-	if err := restricted(by); err != nil {
+	if err := by.unrestricted("application credentials"); err != nil {
 		return err
 	}
 	return s.change(ctx, func(ctx context.Context) error {

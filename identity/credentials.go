@@ -41,12 +41,18 @@ const (
 	TypeTOTP = "totp"
 )
 
-// EC2Blob is the content of a credential of type ec2.
+// EC2Blob is the content of a credential of type ec2. One that was made with a
+// delegated token says so: it is for no more than that.
 type EC2Blob struct {
-	Access  string `json:"access"`
-	Secret  string `json:"secret"`
-	TrustID string `json:"trust_id,omitempty"`
+	Access        string `json:"access"`
+	Secret        string `json:"secret"`
+	TrustID       string `json:"trust_id,omitempty"`
+	AppCredID     string `json:"app_cred_id,omitempty"`
+	AccessTokenID string `json:"access_token_id,omitempty"`
 }
+
+// origin is what the key may do no more than.
+func (b *EC2Blob) origin() [3]string { return [3]string{b.TrustID, b.AppCredID, b.AccessTokenID} }
 
 // sealCredential seals the blob with the newest key.
 func (s *Identity) sealCredential(c *Credential) {
@@ -66,19 +72,22 @@ func (s *Identity) unsealed(c *Credential, err error) (*Credential, error) {
 	return c, nil
 }
 
-// CreateCredential keeps a credential. One of type ec2 is found by its
-// access key afterwards.
-func (s *Identity) CreateCredential(ctx context.Context, c *Credential) error {
+// CreateCredential keeps a credential that a token's holder makes. One of type
+// ec2 is found by its access key afterwards.
+func (s *Identity) CreateCredential(ctx context.Context, by *Token, c *Credential) error {
 	c.ID = clock.NewHexID()
 	if c.Type == TypeEC2 {
-		var blob EC2Blob
-		if err := json.Unmarshal([]byte(c.Blob), &blob); err != nil || blob.Access == "" {
-			return fault.Invalidf("Invalid blob in credential")
+		if err := by.unrestricted("credentials"); err != nil {
+			return err
 		}
-		if c.ProjectID == "" {
-			return fault.Invalidf("Invalid input for field 'project_id': it is required for credentials of type ec2.")
+	}
+	if err := by.MayHold(c.ProjectID); err != nil {
+		return err
+	}
+	if c.Type == TypeEC2 {
+		if err := c.becomeKey(by); err != nil {
+			return err
 		}
-		c.ID = ec2ID(blob.Access)
 	}
 	s.sealCredential(c)
 	return s.change(ctx, func(ctx context.Context) error {
@@ -87,6 +96,28 @@ func (s *Identity) CreateCredential(ctx context.Context, c *Credential) error {
 		}
 		return s.store.Credentials().Create(ctx, c)
 	})
+}
+
+// becomeKey makes of a new credential the EC2 key that its blob describes, with
+// what the token that makes it was got by.
+func (c *Credential) becomeKey(by *Token) error {
+	var all map[string]any
+	var blob EC2Blob
+	if json.Unmarshal([]byte(c.Blob), &all) != nil || json.Unmarshal([]byte(c.Blob), &blob) != nil || blob.Access == "" {
+		return fault.Invalidf("Invalid blob in credential")
+	}
+	if c.ProjectID == "" {
+		return fault.Invalidf("Invalid input for field 'project_id': it is required for credentials of type ec2.")
+	}
+	for key, id := range map[string]string{"trust_id": by.TrustID, "app_cred_id": by.AppCredID, "access_token_id": by.AccessTokenID} {
+		delete(all, key)
+		if id != "" {
+			all[key] = id
+		}
+	}
+	text, err := json.Marshal(all)
+	c.ID, c.Blob = ec2ID(blob.Access), string(text)
+	return err
 }
 
 // checkOwner answers NotFound unless the user and the project of a
@@ -120,9 +151,9 @@ func (s *Identity) Unseal(list []Credential) error {
 	return nil
 }
 
-// UpdateCredential changes a credential. What ties an EC2 key to a trust
-// stays as it is.
-func (s *Identity) UpdateCredential(ctx context.Context, id string, apply func(*Credential)) (*Credential, error) {
+// UpdateCredential changes a credential in the name of a token. What ties an
+// EC2 key to a delegation stays as it is.
+func (s *Identity) UpdateCredential(ctx context.Context, by *Token, id string, apply func(*Credential)) (*Credential, error) {
 	var c *Credential
 	err := s.change(ctx, func(ctx context.Context) (err error) {
 		if c, err = s.Credential(ctx, id); err != nil {
@@ -130,6 +161,9 @@ func (s *Identity) UpdateCredential(ctx context.Context, id string, apply func(*
 		}
 		before, beforeType := c.Blob, c.Type
 		apply(c)
+		if err := by.MayHold(c.ProjectID); err != nil {
+			return err
+		}
 		if err := s.checkOwner(ctx, c); err != nil {
 			return err
 		}
@@ -138,8 +172,8 @@ func (s *Identity) UpdateCredential(ctx context.Context, id string, apply func(*
 			if json.Unmarshal([]byte(c.Blob), &new) != nil {
 				return fault.Invalidf("Invalid blob in credential")
 			}
-			if json.Unmarshal([]byte(before), &old) == nil && (old.TrustID != new.TrustID || ec2ID(new.Access) != c.ID) {
-				return fault.Invalidf("You cannot update access or trust_id of an ec2 credential.")
+			if json.Unmarshal([]byte(before), &old) == nil && (old.origin() != new.origin() || ec2ID(new.Access) != c.ID) {
+				return fault.Invalidf("You cannot update access, trust_id, app_cred_id or access_token_id of an ec2 credential.")
 			}
 		}
 		s.sealCredential(c)
@@ -154,13 +188,13 @@ func (s *Identity) DeleteCredential(ctx context.Context, id string) error {
 }
 
 // CreateEC2 makes an EC2 key for a user on a project.
-func (s *Identity) CreateEC2(ctx context.Context, userID, projectID, trustID string) (*Credential, error) {
-	blob, err := json.Marshal(EC2Blob{Access: clock.NewHexID(), Secret: clock.NewHexID(), TrustID: trustID})
+func (s *Identity) CreateEC2(ctx context.Context, by *Token, userID, projectID string) (*Credential, error) {
+	blob, err := json.Marshal(EC2Blob{Access: clock.NewHexID(), Secret: clock.NewHexID()})
 	if err != nil {
 		return nil, err
 	}
 	c := &Credential{UserID: userID, ProjectID: projectID, Type: TypeEC2, Blob: string(blob)}
-	return c, s.CreateCredential(ctx, c)
+	return c, s.CreateCredential(ctx, by, c)
 }
 
 // EC2 gives a user's EC2 key by its access key.
@@ -215,11 +249,16 @@ func (s *Identity) SignInEC2(ctx context.Context, r EC2Request, s3 bool) (*Token
 		return nil, err
 	}
 	p := Payload{
-		UserID: u.ID, Epoch: u.TokenEpoch, Methods: []string{"ec2credential"}, Scope: Scope{ProjectID: c.ProjectID}, TrustID: blob.TrustID,
+		UserID: u.ID, Epoch: u.TokenEpoch, Methods: []string{"ec2credential"}, Scope: Scope{ProjectID: c.ProjectID},
+		TrustID: blob.TrustID, AppCredID: blob.AppCredID, AccessTokenID: blob.AccessTokenID,
 		ExpiresAt: s.clock.Now().Add(s.cfg.TokenExpiration), AuditIDs: []string{newAuditID()},
 	}
-	if p.TrustID != "" {
-		if p.UserID, p.Epoch, err = s.trustUser(ctx, p.TrustID, u); err != nil {
+	if p.TrustID != "" { // whose key it is, is whom a token of the trust names
+		t, err := s.Trust(ctx, p.TrustID)
+		if fault.Is(err, fault.NotFound) || err == nil && u.ID != t.names() {
+			err = errUnauthorized
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

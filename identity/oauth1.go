@@ -127,8 +127,8 @@ func (s *Identity) RequestToken(ctx context.Context, r OAuthRequest, projectID s
 // AuthorizeRequestToken lets the consumer have some of the user's roles, and
 // gives the word by which it proves that it was told.
 func (s *Identity) AuthorizeRequestToken(ctx context.Context, by *Token, id string, roles []RoleRef) (string, error) {
-	if by.Trust != nil || by.AppCredential != nil || by.AccessTokenID != "" {
-		return "", fault.Forbiddenf("You are not authorized to perform the requested action: Cannot authorize a request token with a token issued via delegation.")
+	if by.Delegated() {
+		return "", fault.Forbiddenf("Cannot authorize a request token with a token issued via delegation.")
 	}
 	verifier := clock.NewHexID()[:8]
 	_, err := update(ctx, s, s.store.OAuthTokens(), id, func(ctx context.Context, t *OAuthToken) error {

@@ -151,9 +151,9 @@ func (s *Identity) byToken(ctx context.Context, c Credentials, p *Payload) (*Use
 	if err != nil {
 		return nil, err
 	}
-	delegated := t.TrustID != "" || t.AccessTokenID != ""
+	delegated := t.TrustID != "" || t.AccessTokenID != "" || t.BySignature()
 	if delegated && c.scoped() {
-		return nil, fault.Forbiddenf("You are not authorized to perform the requested action: Using a token of a trust or of OAuth to create another token.")
+		return nil, fault.Forbiddenf("You are not authorized to perform the requested action: Using a token of a trust, of OAuth or of EC2 to create another token.")
 	}
 	p.ExpiresAt = t.ExpiresAt
 	p.AuditIDs = append(p.AuditIDs, t.AuditIDs[0])

@@ -205,7 +205,7 @@ func (s *Identity) fillRoles(ctx context.Context, t *Token) error {
 		if t.AppCredential, err = s.store.AppCredentials().Get(ctx, t.AppCredID); err != nil {
 			return err
 		}
-		if expired(t.AppCredential.ExpiresAt, s.clock.Now()) {
+		if expired(t.AppCredential.ExpiresAt, s.clock.Now()) || !t.of(t.AppCredential.UserID, t.AppCredential.ProjectID) {
 			return noToken()
 		}
 		if t.AccessRules, err = s.RulesOf(ctx, t.AppCredential); err != nil {
@@ -216,9 +216,18 @@ func (s *Identity) fillRoles(ctx context.Context, t *Token) error {
 		if t.AccessToken, err = s.store.OAuthTokens().Get(ctx, t.AccessTokenID); err != nil {
 			return err
 		}
+		if !t.of(t.AccessToken.UserID, t.AccessToken.ProjectID) {
+			return noToken()
+		}
 		return s.keepImplied(ctx, t, t.AccessToken.Roles)
 	}
 	return nil
+}
+
+// of reports whether the token is for the user and project that something was
+// delegated by and for.
+func (t *Token) of(userID, projectID string) bool {
+	return t.UserID == userID && t.Scope == Scope{ProjectID: projectID}
 }
 
 // keepImplied leaves the token those of its roles that the ids, or what they

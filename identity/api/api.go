@@ -58,7 +58,7 @@ var errUnauthorized = fault.New(fault.Unauthorized, "The request you have made r
 
 // Authenticate implements httpx.Authenticator.
 func (a authenticator) Authenticate(r *http.Request) (*auth.Context, error) {
-	token := r.Header.Get("X-Auth-Token")
+	token := auth.TokenOf(r)
 	if token == "" {
 		return nil, errUnauthorized
 	}
@@ -68,6 +68,9 @@ func (a authenticator) Authenticate(r *http.Request) (*auth.Context, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if t.BySignature() {
+		return nil, fault.Forbiddenf("EC2 credential tokens cannot be used for authorization.")
 	}
 	c := &auth.Context{
 		Token: token, ExpiresAt: t.ExpiresAt, UserID: t.UserID, UserName: t.User.Name,

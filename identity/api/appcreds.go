@@ -29,6 +29,17 @@ func (h *handler) caller(r *http.Request) (*identity.Token, error) {
 	return h.svc.Validate(r.Context(), auth.From(r.Context()).Token)
 }
 
+// by has the token that a request comes with asked whether it may.
+func (h *handler) by(may func(*identity.Token) error) httpx.Option {
+	return httpx.Before(func(r *http.Request) error {
+		t, err := h.caller(r)
+		if err != nil {
+			return err
+		}
+		return may(t)
+	})
+}
+
 // timeIn reads a time as clients write it; "" and null are none.
 func timeIn(field string, text *string) (*time.Time, error) {
 	if text == nil || *text == "" {

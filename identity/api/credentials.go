@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"nubo/identity"
 	"nubo/internal/auth"
@@ -47,25 +48,47 @@ func (h *handler) createCredential(w http.ResponseWriter, r *http.Request) error
 	}
 	c := &identity.Credential{UserID: by.UserID}
 	in.apply(c, extra)
-	if by.AppCredential != nil && !by.AppCredential.Unrestricted {
-		return fault.Forbiddenf("You are not authorized to perform the requested action: a restricted application credential may not manage credentials.")
-	}
-	if c.Type == identity.TypeEC2 && by.TrustID != "" {
-		var blob map[string]any
-		if json.Unmarshal([]byte(c.Blob), &blob) != nil || blob == nil {
-			return fault.Invalidf("Invalid blob in credential")
-		}
-		blob["trust_id"] = by.TrustID
-		b, err := json.Marshal(blob)
-		if err != nil {
-			return err
-		}
-		c.Blob = string(b)
-	}
-	if err := h.svc.CreateCredential(r.Context(), c); err != nil {
+	if err := h.svc.CreateCredential(r.Context(), by, c); err != nil {
 		return err
 	}
 	return show(w, r, http.StatusCreated, "credential", c, credentialView)
+}
+
+// held opens those of a list that the caller's token reaches.
+func (h *handler) held(r *http.Request, items []identity.Credential) ([]identity.Credential, error) {
+	by, err := h.caller(r)
+	if err != nil {
+		return nil, err
+	}
+	items = slices.DeleteFunc(items, func(c identity.Credential) bool { return !by.Holds(c.ProjectID) })
+	return items, h.svc.Unseal(items)
+}
+
+// heldCredential refuses a delegated token the credentials of others than its
+// own project.
+func (h *handler) heldCredential(r *http.Request) error {
+	c, err := h.store.Credentials().Get(r.Context(), httpx.Param(r, "credential_id"))
+	if err != nil {
+		return err
+	}
+	by, err := h.caller(r)
+	if err != nil {
+		return err
+	}
+	return by.MayHold(c.ProjectID)
+}
+
+// heldKey is heldCredential for an EC2 key.
+func (h *handler) heldKey(r *http.Request) error {
+	c, err := h.svc.EC2(r.Context(), httpx.Param(r, "user_id"), httpx.Param(r, "access"))
+	if err != nil {
+		return err
+	}
+	by, err := h.caller(r)
+	if err != nil {
+		return err
+	}
+	return by.MayHold(c.ProjectID)
 }
 
 // listCredentials lists the caller's own; who may see all sees all.
@@ -78,7 +101,7 @@ func (h *handler) listCredentials(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	if err := h.svc.Unseal(items); err != nil {
+	if items, err = h.held(r, items); err != nil {
 		return err
 	}
 	return list(w, r, "credentials", items, credentialView)
@@ -95,7 +118,11 @@ func (h *handler) updateCredential(w http.ResponseWriter, r *http.Request) error
 			return err
 		}
 	}
-	c, err := h.svc.UpdateCredential(r.Context(), httpx.Param(r, "credential_id"), func(c *identity.Credential) { in.apply(c, extra) })
+	by, err := h.caller(r)
+	if err != nil {
+		return err
+	}
+	c, err := h.svc.UpdateCredential(r.Context(), by, httpx.Param(r, "credential_id"), func(c *identity.Credential) { in.apply(c, extra) })
 	if err != nil {
 		return err
 	}
@@ -145,9 +172,6 @@ func (h *handler) createEC2(w http.ResponseWriter, r *http.Request) error {
 	if _, err := h.store.Users().Get(r.Context(), user); err != nil {
 		return err
 	}
-	if by.AppCredential != nil && !by.AppCredential.Unrestricted {
-		return fault.Forbiddenf("You are not authorized to perform the requested action: a restricted application credential may not manage credentials.")
-	}
 	roles, err := h.svc.RolesOn(r.Context(), user, identity.Scope{ProjectID: in.TenantID})
 	if err != nil {
 		return err
@@ -155,7 +179,7 @@ func (h *handler) createEC2(w http.ResponseWriter, r *http.Request) error {
 	if len(roles) == 0 {
 		return fault.New(fault.Unauthorized, "The user has no role on the project.")
 	}
-	c, err := h.svc.CreateEC2(r.Context(), user, in.TenantID, by.TrustID)
+	c, err := h.svc.CreateEC2(r.Context(), by, user, in.TenantID)
 	if err != nil {
 		return err
 	}
@@ -171,7 +195,7 @@ func (h *handler) listEC2(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := h.svc.Unseal(items); err != nil {
+	if items, err = h.held(r, items); err != nil {
 		return err
 	}
 	return list(w, r, "credentials", items, ec2View)

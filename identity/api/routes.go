@@ -3,6 +3,7 @@ package api
 import (
 	"slices"
 
+	"nubo/identity"
 	"nubo/internal/httpx"
 )
 
@@ -141,31 +142,33 @@ func (h *handler) grantRoutes(path, one, many, suffix string) []httpx.Route {
 func (h *handler) delegationRoutes() []httpx.Route {
 	const creds, rules, ec2 = "/users/{user_id}/application_credentials", "/users/{user_id}/access_rules", "/users/{user_id}/credentials/OS-EC2"
 	owner := httpx.On(h.ownerTarget)
+	own, trusts := h.by((*identity.Token).MayManageAppCredentials), h.by((*identity.Token).MayManageTrusts)
+	held, heldKey := httpx.Before(h.heldCredential), httpx.Before(h.heldKey)
 	return []httpx.Route{
-		httpx.GET(creds, "identity:list_application_credentials", h.listAppCredentials, owner),
-		httpx.POST(creds, "identity:create_application_credential", h.createAppCredential, owner, httpx.Body(schemas.Body("appcreds.create"))),
-		httpx.GET(creds+"/{application_credential_id}", "identity:get_application_credential", h.showAppCredential, owner),
-		httpx.DELETE(creds+"/{application_credential_id}", "identity:delete_application_credential", h.deleteAppCredential, owner),
-		httpx.GET(rules, "identity:list_access_rules", h.listAccessRules, owner),
-		httpx.GET(rules+"/{access_rule_id}", "identity:get_access_rule", h.showAccessRule, owner),
-		httpx.DELETE(rules+"/{access_rule_id}", "identity:delete_access_rule", h.deleteAccessRule, owner),
+		httpx.GET(creds, "identity:list_application_credentials", h.listAppCredentials, owner, own),
+		httpx.POST(creds, "identity:create_application_credential", h.createAppCredential, owner, own, httpx.Body(schemas.Body("appcreds.create"))),
+		httpx.GET(creds+"/{application_credential_id}", "identity:get_application_credential", h.showAppCredential, owner, own),
+		httpx.DELETE(creds+"/{application_credential_id}", "identity:delete_application_credential", h.deleteAppCredential, owner, own),
+		httpx.GET(rules, "identity:list_access_rules", h.listAccessRules, owner, own),
+		httpx.GET(rules+"/{access_rule_id}", "identity:get_access_rule", h.showAccessRule, owner, own),
+		httpx.DELETE(rules+"/{access_rule_id}", "identity:delete_access_rule", h.deleteAccessRule, owner, own),
 
-		httpx.GET("/OS-TRUST/trusts", "identity:list_trusts", h.listTrusts, httpx.On(h.trustsTarget)),
-		httpx.POST("/OS-TRUST/trusts", "identity:create_trust", h.createTrust, httpx.On(h.newTrustTarget), httpx.Body(schemas.Body("trusts.create"))),
-		httpx.GET("/OS-TRUST/trusts/{trust_id}", "identity:get_trust", h.showTrust, httpx.On(h.trustTarget)),
-		httpx.DELETE("/OS-TRUST/trusts/{trust_id}", "identity:delete_trust", remover(h.svc.DeleteTrust, "trust_id"), httpx.On(h.trustTarget)),
-		httpx.GET("/OS-TRUST/trusts/{trust_id}/roles", "identity:list_roles_for_trust", h.trustRoles, httpx.On(h.trustTarget)),
-		httpx.GET("/OS-TRUST/trusts/{trust_id}/roles/{role_id}", "identity:get_role_for_trust", h.trustRole, httpx.On(h.trustTarget)),
+		httpx.GET("/OS-TRUST/trusts", "identity:list_trusts", h.listTrusts, httpx.On(h.trustsTarget), trusts),
+		httpx.POST("/OS-TRUST/trusts", "identity:create_trust", h.createTrust, httpx.On(h.newTrustTarget), httpx.Body(schemas.Body("trusts.create")), trusts),
+		httpx.GET("/OS-TRUST/trusts/{trust_id}", "identity:get_trust", h.showTrust, httpx.On(h.trustTarget), trusts),
+		httpx.DELETE("/OS-TRUST/trusts/{trust_id}", "identity:delete_trust", remover(h.svc.DeleteTrust, "trust_id"), httpx.On(h.trustTarget), trusts),
+		httpx.GET("/OS-TRUST/trusts/{trust_id}/roles", "identity:list_roles_for_trust", h.trustRoles, httpx.On(h.trustTarget), trusts),
+		httpx.GET("/OS-TRUST/trusts/{trust_id}/roles/{role_id}", "identity:get_role_for_trust", h.trustRole, httpx.On(h.trustTarget), trusts),
 
 		httpx.GET("/credentials", "identity:list_credentials", h.listCredentials),
 		httpx.POST("/credentials", "identity:create_credential", h.createCredential, httpx.On(h.newCredentialTarget), httpx.Body(schemas.Body("credentials.create"))),
-		httpx.GET("/credentials/{credential_id}", "identity:get_credential", getter(h.svc.Credential, "credential_id", "credential", credentialView), httpx.On(h.credentialTarget)),
-		httpx.PATCH("/credentials/{credential_id}", "identity:update_credential", h.updateCredential, httpx.On(h.credentialTarget), httpx.Body(schemas.Body("credentials.update"))),
-		httpx.DELETE("/credentials/{credential_id}", "identity:delete_credential", remover(h.svc.DeleteCredential, "credential_id"), httpx.On(h.credentialTarget)),
+		httpx.GET("/credentials/{credential_id}", "identity:get_credential", getter(h.svc.Credential, "credential_id", "credential", credentialView), httpx.On(h.credentialTarget), held),
+		httpx.PATCH("/credentials/{credential_id}", "identity:update_credential", h.updateCredential, httpx.On(h.credentialTarget), httpx.Body(schemas.Body("credentials.update")), held),
+		httpx.DELETE("/credentials/{credential_id}", "identity:delete_credential", remover(h.svc.DeleteCredential, "credential_id"), httpx.On(h.credentialTarget), held),
 		httpx.GET(ec2, "identity:ec2_list_credentials", h.listEC2, owner),
 		httpx.POST(ec2, "identity:ec2_create_credential", h.createEC2, owner, httpx.Body(schemas.Body("ec2.create"))),
-		httpx.GET(ec2+"/{access}", "identity:ec2_get_credential", h.showEC2, owner),
-		httpx.DELETE(ec2+"/{access}", "identity:ec2_delete_credential", h.deleteEC2, owner),
+		httpx.GET(ec2+"/{access}", "identity:ec2_get_credential", h.showEC2, owner, heldKey),
+		httpx.DELETE(ec2+"/{access}", "identity:ec2_delete_credential", h.deleteEC2, owner, heldKey),
 	}
 }
 
@@ -289,6 +292,7 @@ func (h *handler) federationRoutes() []httpx.Route {
 func (h *handler) oauthRoutes() []httpx.Route {
 	const consumers, tokens = oauth1 + "/consumers", "/users/{user_id}" + oauth1 + "/access_tokens"
 	const consumer, token = consumers + "/{consumer_id}", tokens + "/{access_token_id}"
+	himself := h.by((*identity.Token).MayManageAccessTokens)
 	return []httpx.Route{
 		httpx.GET(consumers, "identity:list_consumers", h.listConsumers),
 		httpx.POST(consumers, "identity:create_consumer", h.createConsumer, httpx.Body(schemas.Body("consumers.save"))),
@@ -298,10 +302,11 @@ func (h *handler) oauthRoutes() []httpx.Route {
 		httpx.POST(oauth1+"/request_token", httpx.Public, h.requestToken),
 		httpx.PUT(oauth1+"/authorize/{request_token_id}", "identity:authorize_request_token", h.authorizeToken, httpx.Body(schemas.Body("oauth.authorize"))),
 		httpx.POST(oauth1+"/access_token", httpx.Public, h.accessToken),
-		httpx.GET(tokens, "identity:list_access_tokens", h.listAccessTokens),
-		httpx.GET(token, "identity:get_access_token", h.showAccessToken),
-		httpx.DELETE(token, "identity:delete_access_token", h.deleteAccessToken),
-		httpx.GET(token+"/roles", "identity:list_access_token_roles", h.accessTokenRoles),
-		httpx.GET(token+"/roles/{role_id}", "identity:get_access_token_role", h.accessTokenRole),
+		httpx.GET(tokens, "identity:list_access_tokens", h.listAccessTokens, himself),
+		httpx.GET(token, "identity:get_access_token", h.showAccessToken, himself),
+		httpx.DELETE(token, "identity:delete_access_token", h.deleteAccessToken, himself),
+		httpx.GET(token+"/roles", "identity:list_access_token_roles", h.accessTokenRoles, himself),
+		httpx.GET(token+"/roles/{role_id}", "identity:get_access_token_role", h.accessTokenRole, himself),
+		httpx.POST(oauth2+"/token", httpx.Public, h.oauth2Token),
 	}
 }
