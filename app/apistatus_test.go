@@ -132,8 +132,14 @@ func (s *seed) proven(empty map[string]string) map[string]string {
 			gets[o.path] = o
 		}
 	}
-	first := map[string]string{}
+	first, proofs := map[string]string{}, s.proofs()
+	for key, prove := range proofs {
+		out[key] = prove()
+	}
 	for _, o := range inOrder(ops) {
+		if proofs[o.key()] != nil {
+			continue
+		}
 		if o.route.Method == http.MethodDelete && first != nil {
 			s.again(ops, first, out)
 			first = nil

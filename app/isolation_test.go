@@ -35,6 +35,7 @@ var readersMay = map[string]string{
 	"identity POST /OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth": "signing in",
 	"identity POST /OS-OAUTH1/request_token":                                                "needs a consumer's signature",
 	"identity POST /OS-OAUTH1/access_token":                                                 "needs a consumer's signature",
+	"identity POST /OS-OAUTH2/token":                                                        "signing in",
 	"compute POST /os-keypairs":                                                             "key pairs are the user's own",
 	"volume POST /volumes/{volume_id}/action os-show_image_metadata":                        "it reads",
 	"compute DELETE /os-keypairs/{name}":                                                    "key pairs are the user's own; the name is one of A's member",

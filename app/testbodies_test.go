@@ -30,7 +30,7 @@ func bodiless(o operation) bool {
 	}
 	grant := o.api.Service == "identity" && o.route.Method == "PUT" && hasSegment(o.route.Path, "{role_id}")
 	// Ties between things that are there already, and what signs itself.
-	if o.api.Service == "identity" && !o.route.HasBody() && slices.ContainsFunc([]string{"/OS-EP-FILTER/", "/OS-ENDPOINT-POLICY/", "/tags/{tag}", "/OS-OAUTH1/", "/protocols/{protocol_id}/auth"},
+	if o.api.Service == "identity" && !o.route.HasBody() && slices.ContainsFunc([]string{"/OS-EP-FILTER/", "/OS-ENDPOINT-POLICY/", "/tags/{tag}", "/OS-OAUTH1/", "/OS-OAUTH2/", "/protocols/{protocol_id}/auth"},
 		func(part string) bool { return strings.Contains(o.route.Path, part) }) {
 		return true
 	}

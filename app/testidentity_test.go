@@ -1,11 +1,5 @@
 package app
 
-import (
-	"fmt"
-	"net/http"
-	"net/url"
-)
-
 // seedDelegations gives A one of everything by which users of identity hand
 // on rights or keep secrets, and the cloud one of everything that is
 // administered beside.
@@ -20,9 +14,10 @@ func (s *seed) seedDelegations() {
 	s.must(s.root, "identity", "PUT", "/v3/projects/"+s.aMember.project+"/tags/"+tag, nil)
 	consumer := s.must(s.root, "identity", "POST", "/v3/OS-OAUTH1/consumers", obj{"consumer": obj{"description": s.secret}})
 	values["consumer_id"] = consumer.text("consumer/id")
-	values["request_token_id"], values["access_token_id"] = s.oauth(consumer.text("consumer/id"), consumer.text("consumer/secret"))
+	s.oauth = oauthConsumer{id: consumer.text("consumer/id"), secret: consumer.text("consumer/secret")}
+	values["request_token_id"], values["access_token_id"] = s.delegateByOAuth()
 	create(s.aMember, "application_credential_id", "/users/"+user+"/application_credentials", obj{"application_credential": obj{
-		"name": "seedcredential", "description": s.secret, "roles": roles, "access_rules": arr{obj{"service": "compute", "method": "GET", "path": "/" + s.secret}},
+		"name": "seedcredential", "secret": programSecret, "description": s.secret, "roles": roles, "access_rules": arr{obj{"service": "compute", "method": "GET", "path": "/" + s.secret}},
 	}}, "application_credential/id")
 	values["access_rule_id"] = s.must(s.aMember, "identity", "GET", "/v3/users/"+user+"/access_rules", nil).text("access_rules/0/id")
 	create(s.aMember, "trust_id", "/OS-TRUST/trusts", obj{"trust": obj{
@@ -59,33 +54,6 @@ func (s *seed) seedDelegations() {
 	s.values["identity /v3/OS-EP-FILTER/projects/{project_id}"] = s.nobody
 	s.values["identity /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/projects/{project_id}"] = s.nobody
 	s.values["identity /v3/OS-TRUST/trusts/{trust_id}/roles/{role_id}"] = s.value("identity", "role_id")
-}
-
-// oauth has A's member delegate a role by OAuth 1. The ids are of a token that
-// waits to be authorized and of one that was.
-func (s *seed) oauth(consumer, secret string) (waiting, access string) {
-	ask := func(path, token, tokenSecret, verifier string) url.Values {
-		r := s.do(call{service: "identity", method: "POST", path: "/v3/OS-OAUTH1/" + path, header: map[string]string{
-			"Requested-Project-Id": s.aMember.project,
-			"Authorization": fmt.Sprintf(`OAuth oauth_consumer_key=%q,oauth_signature_method="PLAINTEXT",oauth_signature="%s%%26%s",oauth_token=%q,oauth_verifier=%q`,
-				consumer, secret, tokenSecret, token, verifier),
-		}})
-		form, err := url.ParseQuery(string(r.body))
-		if err != nil || r.status != http.StatusCreated {
-			s.Fatalf("%s: %s", path, r)
-		}
-		return form
-	}
-	waiting = ask("request_token", "", "", "").Get("oauth_token")
-	request := ask("request_token", "", "", "")
-	// Only an administrator may authorize: A's member is one for the moment.
-	admin := "/v3/projects/" + s.aMember.project + "/users/" + s.aMember.user + "/roles/" + s.value("identity", "prior_id")
-	s.must(s.root, "identity", "PUT", admin, nil)
-	verifier := s.must(s.aMember, "identity", "PUT", "/v3/OS-OAUTH1/authorize/"+request.Get("oauth_token"), obj{"roles": arr{obj{"name": "member"}}}).text("token/oauth_verifier")
-	s.must(s.root, "identity", "DELETE", admin, nil)
-	access = ask("access_token", request.Get("oauth_token"), request.Get("oauth_token_secret"), verifier).Get("oauth_token")
-	s.private = append(s.private, access)
-	return waiting, access
 }
 
 // domainConfig is a configuration of A's domain that names no directory.

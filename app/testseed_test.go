@@ -28,6 +28,8 @@ type seed struct {
 	bServer, bVolume  string
 	external, roomy   string // the external network; a flavor for everyone
 	bPassword, nobody string
+	oauth             oauthConsumer
+	ready             oauthToken // authorized, and not yet exchanged
 }
 
 const (
