@@ -24,7 +24,9 @@ type part struct {
 	name string
 	// service and path are what is asked. In the path {id} is the request's
 	// ?id=, {project} the session's project, {user} its user, and {list} the
-	// request's paging and filters. A path with {each:PART.KEY} is asked once
+	// request's paging and filters; {own} narrows a list to the session's
+	// project, as an administrator's would have everybody's, unless the request
+	// says ?all. A path with {each:PART.KEY} is asked once
 	// for each of what that part answered, and is answered by those keys.
 	service, path string
 	// main is the part without which there is no page: its error is the page's.
@@ -49,7 +51,7 @@ var pages = map[string][]part{
 		{"network_quota", "network", "/quotas/{project}/details", false, "quota"},
 		{"servers", "compute", "/servers/detail?limit=10&sort_key=created_at&sort_dir=desc", false, ""},
 		{"networks", "network", "/networks?" + all, false, ""},
-		{"routers", "network", "/routers?" + all, false, ""},
+		{"routers", "network", "/routers?{own}&" + all, false, ""},
 		{"images", "image", "/v2/images?limit=20", false, ""},
 	},
 	"servers": {
@@ -74,7 +76,7 @@ var pages = map[string][]part{
 		{"flavors", "compute", "/flavors/detail?" + all, false, ""},
 		{"networks", "network", "/networks?" + all, false, ""},
 		{"subnets", "network", "/subnets?" + all, false, ""},
-		{"security_groups", "network", "/security-groups?" + all, false, ""},
+		{"security_groups", "network", "/security-groups?{own}&" + all, false, ""},
 		{"keypairs", "compute", "/os-keypairs?" + all, false, ""},
 		{"zones", "compute", "/os-availability-zone", false, "availabilityZoneInfo"},
 		{"volumes", "volume", "/volumes/detail?status=available&" + all, false, ""},
@@ -101,23 +103,23 @@ var pages = map[string][]part{
 	},
 	"routers": {
 		{"quota", "network", "/quotas/{project}/details", false, ""},
-		{"routers", "network", "/routers?{list}", true, ""},
+		{"routers", "network", "/routers?{own}&{list}", true, ""},
 		{"networks", "network", "/networks?" + all, false, ""},
 		{"subnets", "network", "/subnets?" + all, false, ""},
 		{"ports", "network", "/ports?device_owner=network:router_interface&" + all, false, ""},
 	},
 	"floating-ips": {
 		{"quota", "network", "/quotas/{project}/details", false, ""},
-		{"floatingips", "network", "/floatingips?{list}", true, ""},
+		{"floatingips", "network", "/floatingips?{own}&{list}", true, ""},
 		{"networks", "network", "/networks?" + all, false, ""},
-		{"ports", "network", "/ports?" + all, false, ""},
+		{"ports", "network", "/ports?{own}&" + all, false, ""},
 		{"servers", "compute", "/servers?" + all, false, ""},
 	},
 	"topology": {
 		{"networks", "network", "/networks?" + all, true, ""},
 		{"subnets", "network", "/subnets?" + all, false, ""},
-		{"routers", "network", "/routers?" + all, false, ""},
-		{"ports", "network", "/ports?" + all, false, ""},
+		{"routers", "network", "/routers?{own}&" + all, false, ""},
+		{"ports", "network", "/ports?{own}&" + all, false, ""},
 		{"servers", "compute", "/servers/detail?" + all, false, ""},
 	},
 	"admin-topology": {
@@ -132,13 +134,13 @@ var pages = map[string][]part{
 	"images":          {{"images", "image", "/v2/images?{list}", true, ""}},
 	"flavors":         {{"flavors", "compute", "/flavors/detail?{list}", true, ""}},
 	"keypairs":        {{"keypairs", "compute", "/os-keypairs?{list}", true, ""}},
-	"security-groups": {{"security_groups", "network", "/security-groups?{list}", true, ""}, {"quota", "network", "/quotas/{project}/details", false, ""}},
+	"security-groups": {{"security_groups", "network", "/security-groups?{own}&{list}", true, ""}, {"quota", "network", "/quotas/{project}/details", false, ""}},
 	"security-group":  {{"security_group", "network", "/security-groups/{id}", true, ""}, {"groups", "network", "/security-groups?" + all, false, "security_groups"}},
 	"ports": {
-		{"ports", "network", "/ports?{list}", true, ""},
+		{"ports", "network", "/ports?{own}&{list}", true, ""},
 		{"networks", "network", "/networks?" + all, false, ""},
 		{"subnets", "network", "/subnets?" + all, false, ""},
-		{"security_groups", "network", "/security-groups?" + all, false, ""},
+		{"security_groups", "network", "/security-groups?{own}&" + all, false, ""},
 		{"servers", "compute", "/servers?" + all, false, ""},
 		{"quota", "network", "/quotas/{project}/details", false, ""},
 	},
@@ -348,7 +350,11 @@ func fill(path string, q url.Values, c *auth.Context) string {
 		}
 	}
 	path = fillBroker(path, q)
+	own := url.Values{}
+	if c.ProjectID != "" && !q.Has("all") {
+		own.Set("project_id", c.ProjectID)
+	}
 	return strings.NewReplacer(
-		"{id}", url.PathEscape(q.Get("id")), "{project}", url.PathEscape(c.ProjectID), "{user}", url.PathEscape(c.UserID), "{list}", list.Encode(),
+		"{id}", url.PathEscape(q.Get("id")), "{project}", url.PathEscape(c.ProjectID), "{user}", url.PathEscape(c.UserID), "{list}", list.Encode(), "{own}", own.Encode(),
 	).Replace(path)
 }

@@ -2,7 +2,7 @@
 import { DownloadOutlined, ReloadOutlined, SettingOutlined } from '@ant-design/icons'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { App, Button, Checkbox, Dropdown, Empty, Flex, Input, Space, Table, type TableColumnType, Tooltip, Typography } from 'antd'
-import { type ReactNode, useEffect, useMemo, useState } from 'react'
+import { type ComponentType, type ReactNode, useEffect, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type Action, Actions, useBulk } from './actions'
 import { type ApiError, type Call, type PageData, type Row, useCan, usePage } from './api'
@@ -26,7 +26,8 @@ export interface ListSpec {
   actions?: Action[]
   /** The action that may be done with several rows at once. */
   bulk?: Action
-  create?: { rule?: string; form?: FormSpec; to?: string }
+  /** What makes one: a form, a page, or a button of its own. */
+  create?: { rule?: string; form?: FormSpec; to?: string; button?: ComponentType }
   rowKey?: string
   call?: Call
   extra?: (data: PageData) => ReactNode
@@ -42,7 +43,8 @@ export function ListPage({ spec }: { spec: ListSpec }) {
     navigate({ to: '.', search: ((old: object) => ({ ...old, ...change })) as never, replace: true })
   const first = usePage(spec.page, spec.long ? { limit: String(piece), ...spec.params } : (spec.params ?? { limit: String(most) }))
   const { data, isLoading } = first
-  const can = useCan([spec.create, spec.bulk, ...(spec.actions ?? [])].flatMap((a) => a?.rule ?? []))
+  // All of them at once, while the page is still awaited.
+  useCan([spec.create, spec.bulk, ...(spec.actions ?? [])].flatMap((a) => a?.rule ?? []))
   const bulk = useBulk()
   const [selected, setSelected] = useState<Row[]>([])
   const [hidden, setHidden] = useState<string[]>(() => stored(spec.key) ?? spec.columns.filter((c) => c.hidden).map((c) => c.key))
@@ -91,7 +93,7 @@ export function ListPage({ spec }: { spec: ListSpec }) {
       message.error((e as ApiError).message)
     }
   }
-  const mayCreate = can(spec.create?.rule)
+  const creation = data && spec.create ? <Create spec={spec} create={spec.create} data={data} after={() => void refetch()} /> : null
   return (
     <Flex vertical gap={16}>
       <Flex justify="space-between" align="center" wrap gap={8}>
@@ -143,16 +145,7 @@ export function ListPage({ spec }: { spec: ListSpec }) {
               {t(`actions.${spec.bulk.key}`)} ({selected.length})
             </Button>
           ) : null}
-          {spec.create?.to ? (
-            <Tooltip title={reason(mayCreate, t)}>
-              <Button type="primary" data-create disabled={!mayCreate.allowed} onClick={() => navigate({ to: spec.create?.to })}>
-                {t(`pages.${spec.key}.create`)}
-              </Button>
-            </Tooltip>
-          ) : null}
-          {spec.create?.form && data ? (
-            <FormButton form={spec.create.form} rule={spec.create.rule} data={data} label={t(`pages.${spec.key}.create`)} after={refetch} />
-          ) : null}
+          {creation}
         </Space>
       </Flex>
       {api && spec.call ? <ShowApi calls={[spec.call]} /> : null}
@@ -184,7 +177,15 @@ export function ListPage({ spec }: { spec: ListSpec }) {
               }
             : undefined
         }
-        locale={{ emptyText: error ? ' ' : <Empty description={search.q ? t('list.nothing') : t(`pages.${spec.key}.empty`)} /> }}
+        locale={{
+          emptyText: error ? (
+            ' '
+          ) : (
+            <Empty image={Empty.PRESENTED_IMAGE_SIMPLE} description={t(search.q ? 'list.nothing' : `pages.${spec.key}.empty`)}>
+              {search.q ? null : creation}
+            </Empty>
+          ),
+        }}
       />
       <Typography.Text type="secondary" aria-live="polite">
         {far && !long.whole ? t('list.atLeast', { count: long.least }) : t('list.count', { count: shown.length })}
@@ -199,6 +200,30 @@ export function ListPage({ spec }: { spec: ListSpec }) {
           : ''}
       </Typography.Text>
     </Flex>
+  )
+}
+
+interface CreateProps {
+  spec: ListSpec
+  create: NonNullable<ListSpec['create']>
+  data: PageData
+  after: () => void
+}
+
+/** The button that makes one of what is listed. */
+function Create({ spec, create: { rule, form, to, button: Own }, data, after }: CreateProps) {
+  const { t } = useTranslation()
+  const navigate = useNavigate()
+  const may = useCan(rule ? [rule] : [])(rule)
+  const label = t(`pages.${spec.key}.create`)
+  if (Own) return <Own />
+  if (form) return <FormButton form={form} rule={rule} data={data} label={label} after={after} />
+  return (
+    <Tooltip title={reason(may, t)}>
+      <Button type="primary" data-create disabled={!may.allowed} onClick={() => navigate({ to })}>
+        {label}
+      </Button>
+    </Tooltip>
   )
 }
 

@@ -4,6 +4,7 @@ import type { Action } from '../../kit/actions'
 import type { PageData, Row } from '../../kit/api'
 import { Id } from '../../kit/detail'
 import { ListPage, type ListSpec } from '../../kit/list'
+import { projectColumn } from '../../kit/project'
 import { Status } from '../../kit/status'
 import { networkLines, QuotaBars } from '../quota'
 
@@ -133,7 +134,7 @@ const everybodys: ListSpec = {
   page: 'admin-floating-ips',
   extra: undefined,
   create: undefined,
-  columns: [...own.columns.slice(0, -1), { key: 'project_id', title: 'project', render: (row) => <Id value={row.project_id} /> }],
+  columns: [...own.columns.slice(0, -1), projectColumn],
 }
 
 export const AdminFloatingIps = () => <ListPage spec={everybodys} />

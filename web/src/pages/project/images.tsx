@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { App, Button, Drawer, Flex, Form, Progress, Tooltip } from 'antd'
+import { App, Button, Drawer, Form, Progress, Tooltip } from 'antd'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Action } from '../../kit/actions'
@@ -62,7 +62,7 @@ const spec: ListSpec = {
   ],
   bulk: remove,
   call: { method: 'GET', service: 'image', path: '/v2/images', cli: 'openstack image list --long' },
-  extra: () => <UploadImage />,
+  create: { button: UploadImage },
 }
 
 export const Images = () => <ListPage spec={spec} />
@@ -114,7 +114,7 @@ function UploadImage() {
     }
   }
   return (
-    <Flex>
+    <>
       <Tooltip title={reason(may, t)}>
         <Button type="primary" onClick={() => setOpen(true)} disabled={!may.allowed} data-create>
           {t('pages.images.create')}
@@ -135,7 +135,7 @@ function UploadImage() {
         </Form>
         {percent === undefined ? null : <Progress percent={percent} aria-label={t('common.progress')} />}
       </Drawer>
-    </Flex>
+    </>
   )
 }
 

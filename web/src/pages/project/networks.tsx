@@ -1,9 +1,11 @@
 import { Link, useParams } from '@tanstack/react-router'
+import { useMemo } from 'react'
 import type { Action } from '../../kit/actions'
-import type { Call, PageData, Row } from '../../kit/api'
+import { type Call, type PageData, type Row, useSession } from '../../kit/api'
 import { DetailPage, type DetailSpec, Id } from '../../kit/detail'
 import type { Field, FormSpec } from '../../kit/form'
 import { ListPage, type ListSpec } from '../../kit/list'
+import { projectColumn } from '../../kit/project'
 import { Status } from '../../kit/status'
 import type { SubTableSpec } from '../../kit/subtable'
 import { run } from '../../kit/tasks'
@@ -113,7 +115,15 @@ function subnets(row: Row, data: PageData): string[] {
   return (data.subnets ?? []).filter((s: Row) => s.network_id === row.id).map((s: Row) => `${s.name} ${s.cidr}`.trim())
 }
 
-export const Networks = () => <ListPage spec={own} />
+/** Those one may use: the project's own, and what others share. An administrator would see everybody's. */
+export function Networks() {
+  const project = useSession().data?.project?.id
+  const spec = useMemo(() => {
+    const usable = (n: Row) => !project || n.project_id === project || n.shared || n['router:external']
+    return { ...own, rows: (data: PageData) => data.networks.filter(usable) }
+  }, [project])
+  return <ListPage spec={spec} />
+}
 
 const everybodys: ListSpec = {
   ...own,
@@ -127,7 +137,7 @@ const everybodys: ListSpec = {
       render: (row) =>
         `${row['provider:network_type'] ?? '–'} ${row['provider:physical_network'] ?? row['provider:segmentation_id'] ?? ''}`,
     },
-    { key: 'project_id', title: 'project', render: (row) => <Id value={row.project_id} /> },
+    projectColumn,
   ],
   create: {
     rule: 'create_network:provider:network_type',

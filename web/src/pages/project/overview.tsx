@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import { Card, Col, Empty, Flex, Row as Grid, List, Progress, Skeleton, Steps, Typography } from 'antd'
 import { useTranslation } from 'react-i18next'
-import { type ApiError, type PageData, type Row, usePage } from '../../kit/api'
+import { type ApiError, type PageData, type Row, usePage, useSession } from '../../kit/api'
 import { ago } from '../../kit/format'
 import { Missing, Problem } from '../../kit/problem'
 import { Status } from '../../kit/status'
@@ -83,7 +83,8 @@ function quotas(data: PageData): [string, number, number][] {
 /** What a newcomer does, and how far he has come. */
 function FirstSteps({ data }: { data: PageData }) {
   const { t } = useTranslation()
-  const own = (data.networks ?? []).filter((n: Row) => !n['router:external'])
+  const project = useSession().data?.project?.id
+  const own = (data.networks ?? []).filter((n: Row) => !n['router:external'] && (!project || n.shared || n.project_id === project))
   const done = [(data.images ?? []).length > 0, own.length > 0, (data.routers ?? []).length > 0, (data.servers ?? []).length > 0]
   if (done.every(Boolean)) return null
   const to = ['/images', '/networks', '/routers', '/servers/new']

@@ -2,6 +2,8 @@ import type { Action } from '../../kit/actions'
 import type { Row } from '../../kit/api'
 import { Id } from '../../kit/detail'
 import { ListPage, type ListSpec } from '../../kit/list'
+import { most } from '../../kit/long'
+import { projectColumn } from '../../kit/project'
 import { Status } from '../../kit/status'
 import { networkLines, QuotaBars } from '../quota'
 
@@ -152,9 +154,10 @@ export const Routers = () => <ListPage spec={own} />
 const everybodys: ListSpec = {
   ...own,
   key: 'adminRouters',
+  params: { limit: String(most), all: '1' },
   create: undefined,
   extra: undefined,
-  columns: [...own.columns.slice(0, -1), { key: 'project_id', title: 'project', render: (row) => <Id value={row.project_id} /> }],
+  columns: [...own.columns.slice(0, -1), projectColumn],
 }
 
 export const AdminRouters = () => <ListPage spec={everybodys} />

@@ -8,6 +8,7 @@ import { addresses, ago, time } from '../../kit/format'
 import type { ListSpec } from '../../kit/list'
 import { ListPage } from '../../kit/list'
 import type { Long } from '../../kit/long'
+import { projectColumn } from '../../kit/project'
 import { Status } from '../../kit/status'
 import { openConsole } from '../console/open'
 import { computeLines, QuotaBars } from '../quota'
@@ -262,7 +263,7 @@ const everybodys: ListSpec = {
   columns: [
     columns[0],
     { key: 'host', text: (row) => row['OS-EXT-SRV-ATTR:host'] ?? '', render: (row) => row['OS-EXT-SRV-ATTR:host'] || '–' },
-    { key: 'project_id', title: 'project', render: (row) => <Id value={row.tenant_id} /> },
+    projectColumn,
     ...columns.slice(1),
   ],
   call: { method: 'GET', service: 'compute', path: '/servers/detail?all_tenants=1', cli: 'openstack server list --all-projects --long' },

@@ -5,6 +5,7 @@ import { Id } from '../../kit/detail'
 import { options } from '../../kit/form'
 import { ago } from '../../kit/format'
 import { ListPage, type ListSpec } from '../../kit/list'
+import { projectColumn } from '../../kit/project'
 import { Status } from '../../kit/status'
 import { QuotaBars, volumeLines } from '../quota'
 
@@ -141,6 +142,7 @@ const everybodys: ListSpec = {
   params: { limit: '1000', all_tenants: '1' },
   create: undefined,
   extra: undefined,
+  columns: [...own.columns.slice(0, -1), projectColumn],
 }
 
 export const AdminVolumes = () => <ListPage spec={everybodys} />
