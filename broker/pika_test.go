@@ -27,7 +27,9 @@ func TestPika(t *testing.T) {
 	t.Cleanup(func() { l.Close() })
 	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
 
-	rev := exec.Command(python, "../test/pika/rev.py", port)
+	// Python interrupts only who did not inherit that interrupts are ignored, as
+	// what a shell runs in the background does.
+	rev := exec.Command("env", "--default-signal=INT", python, "../test/pika/rev.py", port)
 	out, err := rev.StdoutPipe()
 	testx.NoErr(t, err)
 	testx.NoErr(t, rev.Start())
