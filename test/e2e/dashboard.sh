@@ -29,6 +29,7 @@ browse "en: what is set beyond the walkthrough" manage.mjs en secret
 browse "zh-CN: consoles" console.mjs zh-CN secret
 browse "en: traces, the RPC map, the scheduler's decisions" trace.mjs en secret
 browse "two people see each other's doings" live.mjs en secret
+browse "zh-CN: searches, filters, drafts, several things at once" lists.mjs zh-CN secret
 browse "who may what" roles.mjs en secret
 browse "every page: axe-core" pages.mjs secret
 step "nubo down" "$nubo" down --data-dir "$dir"

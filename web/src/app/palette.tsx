@@ -1,10 +1,12 @@
 // Ctrl-K: go anywhere.
 import { SearchOutlined } from '@ant-design/icons'
 import { useNavigate } from '@tanstack/react-router'
-import { Button, Input, Menu, Modal } from 'antd'
-import { useEffect, useState } from 'react'
+import { Button, type InputRef, Modal, Skeleton } from 'antd'
+import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Section } from './menu'
+
+const Finder = lazy(() => import('./finder').then((m) => ({ default: m.Finder })))
 
 const shortcuts: Record<string, string> = {
   s: '/servers',
@@ -20,7 +22,7 @@ export function Palette({ sections }: { sections: Section[] }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const [open, setOpen] = useState(false)
-  const [typed, setTyped] = useState('')
+  const input = useRef<InputRef>(null)
   useEffect(() => {
     let g = 0
     const press = (e: KeyboardEvent) => {
@@ -41,16 +43,6 @@ export function Palette({ sections }: { sections: Section[] }) {
     window.addEventListener('keydown', press)
     return () => window.removeEventListener('keydown', press)
   }, [navigate])
-  const found = sections.flatMap((s) =>
-    s.items
-      .map((i) => ({ key: i.to, label: `${t(`menu.${s.key}`)} › ${t(`menu.${i.key}`)}` }))
-      .filter((i) => i.label.toLowerCase().includes(typed.toLowerCase()) || i.key.includes(typed.toLowerCase())),
-  )
-  const go = (to: string) => {
-    setOpen(false)
-    setTyped('')
-    void navigate({ to })
-  }
   return (
     <>
       <Button type="text" icon={<SearchOutlined aria-hidden />} onClick={() => setOpen(true)}>
@@ -59,14 +51,9 @@ export function Palette({ sections }: { sections: Section[] }) {
         </span>
       </Button>
       <Modal open={open} onCancel={() => setOpen(false)} footer={null} title={t('shell.search')} destroyOnHidden>
-        <Input
-          autoFocus
-          aria-label={t('shell.search')}
-          value={typed}
-          onChange={(e) => setTyped(e.target.value)}
-          onPressEnter={() => found[0] && go(found[0].key)}
-        />
-        <Menu selectable={false} items={found} onClick={({ key }) => go(key)} />
+        <Suspense fallback={<Skeleton active />}>
+          <Finder sections={sections} close={() => setOpen(false)} input={input} />
+        </Suspense>
       </Modal>
     </>
   )

@@ -41,3 +41,46 @@ function made(answer: unknown): string | undefined {
   const [inner] = Object.values(answer) as { id?: unknown }[]
   return typeof inner?.id === 'string' ? inner.id : undefined
 }
+
+/** Whether two places are the same. */
+export const samePlace = (a: Place, b: Place) => a.to === b.to && a.search?.q === b.search?.q
+
+/** A thing that a search has found. */
+export interface Found {
+  kind: string
+  id: string
+  name?: string
+  detail?: string
+  status?: string
+  project_id?: string
+  /** The thing on whose page it is. */
+  of?: string
+}
+
+/** Kinds with a page a thing, and those found in their list: in the administrator's if they are another project's. */
+const pagesOf: Record<string, string> = {
+  server: '/servers',
+  network: '/networks',
+  securitygroup: '/security-groups',
+  project: '/identity/projects',
+}
+const listsOf: Record<string, [own: string, everybodys?: string]> = {
+  volume: ['/volumes', '/admin/volumes'],
+  image: ['/images'],
+  router: ['/routers', '/admin/routers'],
+  port: ['/ports'],
+  floatingip: ['/floating-ips', '/admin/floating-ips'],
+  keypair: ['/keypairs'],
+  flavor: ['/flavors'],
+  user: ['/identity/users'],
+  host: ['/admin/hypervisors'],
+}
+
+/** Where a found thing is looked at. */
+export function foundPlace(found: Found, project: string | undefined): Place {
+  if (found.kind === 'subnet') return { to: `/networks/${found.of}` }
+  if (found.kind in pagesOf) return { to: `${pagesOf[found.kind]}/${found.id}` }
+  const [own, everybodys] = listsOf[found.kind] ?? ['/overview']
+  const foreign = found.project_id !== undefined && found.project_id !== project
+  return { to: foreign && everybodys ? everybodys : own, search: { q: found.kind === 'host' ? (found.name ?? found.id) : found.id } }
+}

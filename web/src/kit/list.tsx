@@ -2,7 +2,7 @@
 import { DownloadOutlined, ReloadOutlined, SettingOutlined } from '@ant-design/icons'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { App, Button, Checkbox, Dropdown, Empty, Flex, Input, Space, Table, type TableColumnType, Tooltip, Typography } from 'antd'
-import { type ComponentType, type ReactNode, useEffect, useMemo, useState } from 'react'
+import { type ComponentType, type ReactNode, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type Action, Actions, useBulk } from './actions'
 import { type ApiError, type Call, type PageData, type Row, useCan, usePage } from './api'
@@ -12,6 +12,7 @@ import { FormButton, type FormSpec } from './form'
 import { hole, type Long, most, order, piece, readAll, serverQuery, useLong } from './long'
 import { Missing, Problem } from './problem'
 import { reason } from './reason'
+import { useSettled } from './settled'
 import { ShowApi } from './showapi'
 
 export type { Column }
@@ -252,16 +253,6 @@ function sorted(rows: Row[], data: PageData | undefined, columns: Column[], sort
   const c = columns.find((one) => one.key === by?.key)
   if (!c) return rows
   return rows.toSorted((a, b) => (by?.descend ? -1 : 1) * compare(textOf(c, a, data), textOf(c, b, data)))
-}
-
-/** A value once it has not changed for a moment, so that not every letter typed is a request. */
-function useSettled(value: string): string {
-  const [settled, setSettled] = useState(value)
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), 250)
-    return () => clearTimeout(timer)
-  }, [value])
-  return settled
 }
 
 function compare(a: unknown, b: unknown): number {

@@ -1,0 +1,117 @@
+// What one finds, filters, keeps and does with several things at once.
+//
+//   usage: node lists.mjs BASE LANGUAGE PASSWORD
+import { furnish, password as theirs, seed, settled } from './seed.mjs'
+import { launch, Person, Report } from './ui.mjs'
+
+const [base, language, password] = process.argv.slice(2)
+const report = new Report()
+const step = (name, what) => report.step(name, what)
+const browser = await launch()
+
+const same = (got, want) => {
+  const [a, b] = [JSON.stringify(got), JSON.stringify(want)]
+  if (a !== b) throw new Error(`it is ${a}, not ${b}`)
+}
+
+/** The search of everything. */
+class Search {
+  constructor(person) {
+    this.page = person.page
+    this.field = person.page.getByRole('dialog').getByRole('combobox')
+  }
+  async open(text) {
+    await this.page.keyboard.press('Control+k')
+    await this.field.fill(text)
+  }
+  /** Something that was found. */
+  option = (kind, text) => this.page.locator(`[role=option][data-kind="${kind}"]`, { hasText: text })
+  gone = () => this.field.waitFor({ state: 'detached' })
+}
+
+let admin
+let member
+try {
+  admin = await Person.open(browser, base, language)
+  await admin.signIn('admin', password)
+  const shared = await seed(admin)
+  member = await Person.open(browser, base, language)
+  await member.signIn(shared.people.member, theirs)
+  const { network, server, volume } = await furnish(member, shared)
+  const search = new Search(member)
+
+  await step('a server is found by a part of its name, by its id and by its address, and opened by key', async () => {
+    const [address] = Object.values(await member.must('compute', 'GET', `/servers/${server.id}`).then((s) => s.addresses)).flat()
+    for (const text of ['we', server.id, address.addr]) {
+      await member.go('/overview')
+      await search.open(text)
+      await search.option('server', 'web').waitFor()
+      await member.page.keyboard.press('Enter')
+      await member.there(`/servers/${server.id}`)
+      await search.gone()
+    }
+  })
+  await step('Enter that comes before the answer opens what the answer has first', async () => {
+    await member.go('/overview')
+    await search.open(volume.id)
+    await member.page.keyboard.press('Enter')
+    await member.there('/volumes')
+    await member.has('data')
+  })
+  await step('things of every kind are found, and arrows choose among them', async () => {
+    await search.open('private')
+    await search.option('subnet', 'private-subnet').waitFor()
+    await search.option('network', 'private').waitFor()
+    await member.page.keyboard.press('ArrowDown')
+    await member.page.keyboard.press('ArrowUp')
+    same(await member.page.locator('[role=option][aria-selected=true]').getAttribute('data-kind'), 'network')
+    await member.page.keyboard.press('Enter')
+    await member.there(`/networks/${network.id}`)
+  })
+  await step('what was looked at last is there again', async () => {
+    await search.open('')
+    await search.option('network', 'private').waitFor()
+    await search.option('server', 'web').click()
+    await member.there(`/servers/${server.id}`)
+  })
+  await step('a found server is stopped and started from the search', async () => {
+    await member.go('/overview')
+    await search.open('web')
+    await member.page.locator('[data-action=stop]').click()
+    await member.confirm()
+    await search.gone()
+    await settled(member, server.id, 'SHUTOFF')
+    await search.open('web')
+    await member.page.locator('[data-action=start]').click()
+    await search.gone()
+    await settled(member, server.id, 'ACTIVE')
+  })
+  await step('a project finds nothing of another; its administrator finds it and the people', async () => {
+    await search.open('class-member')
+    await member.page.getByText(member.t('finder.nothing')).waitFor()
+    await member.page.keyboard.press('Escape')
+    await search.gone()
+    await admin.must('volume', 'POST', '/volumes', { volume: { name: 'hidden-disk', size: 1 } })
+    await search.open('hidden-disk')
+    await member.page.getByText(member.t('finder.nothing')).waitFor()
+    await member.page.keyboard.press('Escape')
+    const all = new Search(admin)
+    await all.open('class-member')
+    await all.option('user', 'class-member').click()
+    await admin.has('class-member')
+    await all.open('web')
+    await all.option('server', 'web').waitFor()
+    await admin.page.keyboard.press('Escape')
+    await all.gone()
+    const [hidden] = await admin.must('volume', 'GET', '/volumes?name=hidden-disk')
+    await admin.must('volume', 'DELETE', `/volumes/${hidden.id}`)
+  })
+  await step('no page has failed', () => same([...admin.errors, ...member.errors], []))
+} catch (e) {
+  if (report.failed === 0) report.broken(e)
+  const dir = process.env.SHOTS
+  if (dir) for (const [i, c] of browser.contexts().entries()) await c.pages()[0]?.screenshot({ path: `${dir}/failed-lists-${i}.png` })
+} finally {
+  await browser.close()
+  report.end()
+}
