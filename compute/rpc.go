@@ -181,8 +181,10 @@ type Destination struct {
 type Selection struct {
 	ServerID    string      `json:"server_id"`
 	Destination Destination `json:"destination"`
-	// Reason is set instead where there is no host.
+	// Reason is set instead where there is no host. It names hosts and is for
+	// administrators; Public says the same without them, to everybody else.
 	Reason   string          `json:"reason,omitempty"`
+	Public   string          `json:"public,omitempty"`
 	Decision *DecisionDetail `json:"decision,omitempty"`
 }
 

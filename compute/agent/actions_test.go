@@ -234,5 +234,7 @@ func TestZone(t *testing.T) {
 		return s.State == compute.Errored
 	})
 	testx.Equal(t, s.Fault.Message, "No valid host was found. There are not enough hosts available. "+
+		"(AvailabilityZoneFilter refused 1: in another availability zone; ComputeFilter refused 1: the compute service is disabled or down)")
+	testx.Equal(t, s.Fault.Details, "No valid host was found. There are not enough hosts available. "+
 		"(AvailabilityZoneFilter refused 1: a is in availability zone nova, not east; ComputeFilter refused 1: b service is disabled, reason: new disks)")
 }

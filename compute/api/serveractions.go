@@ -210,6 +210,7 @@ func (h *handler) showAction(w http.ResponseWriter, r *http.Request) error {
 	}
 	v := viewAction(r, a)
 	all := httpx.Allowed(r.Context(), prefix+"os-instance-actions:events", ownTarget(r))
+	details := since(r, 84) && httpx.Allowed(r.Context(), prefix+"os-instance-actions:events:details", ownTarget(r))
 	if all || since(r, 51) {
 		events := make([]any, len(a.Events))
 		for i, e := range a.Events {
@@ -223,7 +224,7 @@ func (h *handler) showAction(w http.ResponseWriter, r *http.Request) error {
 					one["host"] = e.Host
 				}
 			}
-			if since(r, 84) {
+			if details {
 				one["details"] = orNil(e.Details)
 			}
 			events[i] = one

@@ -117,11 +117,7 @@ func (c *Conductor) send(ctx context.Context, s *compute.Server, sel compute.Sel
 		if err := c.store.SaveDecision(ctx, decision); err != nil {
 			return err
 		}
-		why := noValidHost
-		if sel.Reason != "" {
-			why += " (" + sel.Reason + ")"
-		}
-		return c.fail(ctx, s, why, errors.New(why))
+		return c.fail(ctx, s, because(sel.Public), errors.New(because(sel.Reason)))
 	}
 	to := sel.Destination
 	err := c.store.InTx(ctx, func(ctx context.Context) error {
@@ -148,6 +144,14 @@ func (c *Conductor) send(ctx context.Context, s *compute.Server, sel compute.Sel
 		return c.settleClaim(ctx, s.ID)
 	}
 	return err
+}
+
+// because is the fault of a server without a host.
+func because(reason string) string {
+	if reason == "" {
+		return noValidHost
+	}
+	return noValidHost + " (" + reason + ")"
 }
 
 // settleClaim makes a server's claim what its row says after a lost race.
@@ -233,7 +237,8 @@ func (c *Conductor) failAll(ctx context.Context, servers []*compute.Server, why 
 	return errs
 }
 
-// fail puts a server into error and says why.
+// fail puts a server into error and says why: to its project why, and to
+// administrators also the cause, which may name hosts.
 func (c *Conductor) fail(ctx context.Context, s *compute.Server, why string, cause error) error {
 	now := c.clock.Now()
 	u := compute.Update{
@@ -248,7 +253,7 @@ func (c *Conductor) fail(ctx context.Context, s *compute.Server, why string, cau
 		if err != nil {
 			return err
 		}
-		event := compute.ActionEvent{Event: "conductor_schedule_and_build_instances", Start: now, Finish: &now, Result: "Error", Host: c.host, Details: why}
+		event := compute.ActionEvent{Event: "conductor_schedule_and_build_instances", Start: now, Finish: &now, Result: "Error", Host: c.host, Details: cause.Error()}
 		if err := c.store.RecordEvent(ctx, s.ID, s.RequestID, event); err != nil {
 			return err
 		}

@@ -39,24 +39,36 @@ type spec struct {
 
 // filter says why a host will not do; "" is consent.
 type filter struct {
-	name   string
+	name string
+	// means is what a refusal means, in words that tell nothing of the hosts
+	// and how they are kept: what the server's project is told.
+	means  string
 	refuse func(*spec, *host) string
 }
 
 // filters in Nova's order: what refuses most comes first.
 var filters = []filter{
-	{"RetryFilter", retryFilter},
-	{"ForceHostFilter", forceHostFilter},
-	{"AvailabilityZoneFilter", availabilityZoneFilter},
-	{"ComputeFilter", computeFilter},
-	{"ComputeCapabilitiesFilter", computeCapabilitiesFilter},
-	{"ImagePropertiesFilter", imagePropertiesFilter},
-	{"AggregateInstanceExtraSpecsFilter", aggregateExtraSpecsFilter},
-	{"SameHostFilter", sameHostFilter},
-	{"DifferentHostFilter", differentHostFilter},
-	{"ServerGroupAntiAffinityFilter", antiAffinityFilter},
-	{"ServerGroupAffinityFilter", affinityFilter},
+	{"RetryFilter", "the build has failed there", retryFilter},
+	{"ForceHostFilter", "another host is asked for", forceHostFilter},
+	{"AvailabilityZoneFilter", "in another availability zone", availabilityZoneFilter},
+	{"ComputeFilter", "the compute service is disabled or down", computeFilter},
+	{"ComputeCapabilitiesFilter", "without the capabilities the flavor asks for", computeCapabilitiesFilter},
+	{"ImagePropertiesFilter", "another hypervisor than the image wants", imagePropertiesFilter},
+	{"AggregateInstanceExtraSpecsFilter", "in no aggregate the flavor asks for", aggregateExtraSpecsFilter},
+	{"SameHostFilter", "without the servers of hint same_host", sameHostFilter},
+	{"DifferentHostFilter", "with a server of hint different_host", differentHostFilter},
+	{"ServerGroupAntiAffinityFilter", "with servers of the server group already", antiAffinityFilter},
+	{"ServerGroupAffinityFilter", "without servers of the server group", affinityFilter},
 }
+
+// meanings are the filters' by their names.
+var meanings = func() map[string]string {
+	out := map[string]string{}
+	for _, f := range filters {
+		out[f.name] = f.means
+	}
+	return out
+}()
 
 func retryFilter(s *spec, h *host) string {
 	if slices.Contains(s.excluded, h.name()) {

@@ -261,7 +261,7 @@ func (s *Scheduler) place(ctx context.Context, spec *spec, want placement.Resour
 			refused = append(refused, h.name())
 			continue
 		case err != nil:
-			return out, fmt.Errorf("claim resources on %s: %w", h.name(), err)
+			return out, fmt.Errorf("claim resources of %s: %w", h.Node.ID, err) // the provider's id tells no host's name
 		}
 		h.take(want)
 		if spec.group != nil {
@@ -273,9 +273,9 @@ func (s *Scheduler) place(ctx context.Context, spec *spec, want placement.Resour
 		s.log.DebugContext(ctx, "host was selected", "server", spec.server.ID, "host", h.name(), "weight", h.weight)
 		return out, nil
 	}
-	reason, err := s.reason(ctx, want, decision, refused)
-	out.Reason = reason
-	s.log.InfoContext(ctx, "no valid host was found", "server", spec.server.ID, "reason", reason)
+	var err error
+	out.Reason, out.Public, err = s.reason(ctx, want, decision, refused)
+	s.log.InfoContext(ctx, "no valid host was found", "server", spec.server.ID, "reason", out.Reason)
 	return out, err
 }
 
@@ -403,20 +403,23 @@ func Claim(ctx context.Context, p Claimer, server *compute.Server, provider stri
 	return err
 }
 
-// reason says for people why there is no host.
-func (s *Scheduler) reason(ctx context.Context, want placement.Resources, d *compute.DecisionDetail, refused []string) (string, error) {
-	var parts []string
+// reason says for people why there is no host: for administrators with the
+// hosts, and for everybody without.
+func (s *Scheduler) reason(ctx context.Context, want placement.Resources, d *compute.DecisionDetail, refused []string) (reason, public string, err error) {
+	if d.Candidates == 0 {
+		short, err := s.shortOf(ctx, want)
+		return "placement: " + short, "placement: " + short, err
+	}
+	var full, told []string
 	for _, f := range d.Filters {
-		parts = append(parts, fmt.Sprintf("%s refused %d: %s", f.Filter, len(f.Refused), some(f.Refused)))
+		full = append(full, fmt.Sprintf("%s refused %d: %s", f.Filter, len(f.Refused), some(f.Refused)))
+		told = append(told, fmt.Sprintf("%s refused %d: %s", f.Filter, len(f.Refused), meanings[f.Filter]))
 	}
 	if len(refused) > 0 {
-		parts = append(parts, "placement refused the claim on "+strings.Join(refused, ", "))
+		full = append(full, "placement refused the claim on "+strings.Join(refused, ", "))
+		told = append(told, fmt.Sprintf("placement refused the claim on %d", len(refused)))
 	}
-	if d.Candidates > 0 {
-		return strings.Join(parts, "; "), nil
-	}
-	short, err := s.shortOf(ctx, want)
-	return "placement: " + short, err
+	return strings.Join(full, "; "), strings.Join(told, "; "), nil
 }
 
 // someReasons is how many hosts' reasons a fault names.

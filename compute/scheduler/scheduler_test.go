@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -303,6 +304,17 @@ func TestClaims(t *testing.T) {
 	got, err = s.Select(t.Context(), compute.SelectArgs{Servers: []*compute.Server{newServer("u")}})
 	testx.NoErr(t, err)
 	testx.Equal(t, got[0].Reason, "placement refused the claim on a, b")
+	testx.Equal(t, got[0].Public, "placement refused the claim on 2")
+}
+
+// TestMeanings: each filter has words for those who may not know the hosts.
+func TestMeanings(t *testing.T) {
+	t.Parallel()
+	for _, f := range filters {
+		if f.means == "" {
+			t.Errorf("%s says nothing to a server's project", f.name)
+		}
+	}
 }
 
 func TestReasons(t *testing.T) {
@@ -312,14 +324,19 @@ func TestReasons(t *testing.T) {
 	for _, test := range []struct {
 		server *compute.Server
 		want   string
+		public string // the same if empty
 	}{
-		{newServer("s"), "ComputeFilter refused 4: a service is down, an admin says, b service is down, an admin says, c service is down, an admin says, …"},
-		{newServer("s", func(s *compute.Server) { s.Flavor.MemoryMB = 9000 }), "placement: no host has 9000 MB of RAM free"},
-		{newServer("s", func(s *compute.Server) { s.Flavor.MemoryMB, s.Flavor.VCPUs = 9000, 17 }), "placement: no host has 9000 MB of RAM free, none has 17 virtual CPUs free"},
+		{
+			newServer("s"), "ComputeFilter refused 4: a service is down, an admin says, b service is down, an admin says, c service is down, an admin says, …",
+			"ComputeFilter refused 4: the compute service is disabled or down",
+		},
+		{newServer("s", func(s *compute.Server) { s.Flavor.MemoryMB = 9000 }), "placement: no host has 9000 MB of RAM free", ""},
+		{newServer("s", func(s *compute.Server) { s.Flavor.MemoryMB, s.Flavor.VCPUs = 9000, 17 }), "placement: no host has 9000 MB of RAM free, none has 17 virtual CPUs free", ""},
 	} {
 		got, err := st.scheduler(quiet).Select(t.Context(), compute.SelectArgs{Servers: []*compute.Server{test.server}})
 		testx.NoErr(t, err)
 		testx.Equal(t, got[0].Reason, test.want)
+		testx.Equal(t, got[0].Public, cmp.Or(test.public, test.want))
 	}
 	half := &stage{states: []*compute.HostState{
 		hostState("a", func(h *compute.HostState) { h.Node.MemoryMB = 512 }), hostState("b", func(h *compute.HostState) { h.Node.LocalGB = 5 }),
