@@ -79,15 +79,19 @@ func statusRows(ctx context.Context, set *settings, sec *secrets) []row {
 	defer cancel()
 	var rows []row
 	client := &http.Client{Timeout: statusLimit}
-	for _, a := range apis {
+	ask := func(name string, port int) {
 		state := "up"
-		if resp, err := client.Get(set.url(a.port, "/")); err != nil {
+		if resp, err := client.Get(set.url(port, "/")); err != nil {
 			state = "down"
 		} else {
 			resp.Body.Close() //nolint:errcheck // its status is enough
 		}
-		rows = append(rows, row{a.name, set.endpoint(a.port), state, "-"})
+		rows = append(rows, row{name, set.endpoint(port), state, "-"})
 	}
+	for _, a := range apis {
+		ask(a.name, a.port)
+	}
+	ask("nova-novncproxy", set.compute.VNC.NovncproxyPort) // it serves the serial consoles, too
 	tokens := &identity.PasswordTokens{
 		AuthURL: set.url(portIdentity, "/v3"), Username: "admin", Password: sec.AdminPassword, Domain: "Default", Project: "admin", HTTP: client,
 	}
