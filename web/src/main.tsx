@@ -3,6 +3,7 @@ import { createRoot } from 'react-dom/client'
 import { Root } from './app/root'
 import { startLanguage } from './kit/i18n'
 import './style.css'
+import './table.css'
 
 const root = document.getElementById('root')
 if (root) {

@@ -95,7 +95,7 @@ export function colours(dark: boolean): ThemeConfig {
         groupTitleColor: `rgba(${ink}, 0.65)`,
         activeBarBorderWidth: 0,
       },
-      Table: { headerSplitColor: 'transparent', cellPaddingBlockMD: 10, cellPaddingInlineMD: 12, cellPaddingInlineSM: 12 },
+      Table: { headerSplitColor: 'transparent', cellPaddingBlockMD: 10 },
     },
   }
 }

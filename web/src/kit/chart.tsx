@@ -59,7 +59,7 @@ export function Chart({ title, times, lines, unit = 'count' }: ChartProps) {
         scales: { y: { range: (_, low, high) => [Math.min(0, low), Math.max(high * 1.1, unit === 'count' ? 4 : 1)] } },
         axes: [
           { ...axis, values: (_, ticks) => ticks.map((s) => clock.format(s * 1000)), space: 90 },
-          { ...axis, size: 72, values: (_, ticks) => ticks.map((v) => written(v, unit, language)) },
+          { ...axis, size: 84, values: (_, ticks) => ticks.map((v) => written(v, unit, language)) },
         ],
         series: [{}, ...names.split(' ').map((_, i) => ({ stroke: colors[i % colors.length], width: 2, points: { show: false } }))],
       },

@@ -78,11 +78,11 @@ export function DetailPage({ spec, id = '', params = { id } }: Props) {
   )
 }
 
-/** An id that can be copied. */
-export function Id({ value }: { value?: string | null }) {
+/** An id that can be copied; in short, its beginning stands for it. */
+export function Id({ value, short }: { value?: string | null; short?: boolean }) {
   return value ? (
-    <Typography.Text copyable className="id">
-      {value}
+    <Typography.Text copyable={{ text: value }} className="id" title={short ? value : undefined}>
+      {short ? `${value.slice(0, 8)}…` : value}
     </Typography.Text>
   ) : (
     <>–</>

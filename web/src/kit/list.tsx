@@ -237,9 +237,13 @@ function column(c: Column, data: PageData | undefined, title: string, by: Return
     sorter: far ? c.key in far.sort : (a, b) => compare(text(a), text(b)),
     sortOrder: by?.key === c.key ? (by.descend ? 'descend' : 'ascend') : null,
     onCell: () => ({ 'data-label': title }) as object,
-    render: (_, row) => (hole(row) ? '…' : data && c.render ? c.render(row, data) : (row[c.key] ?? '–')),
+    render: (_, row) => (hole(row) ? '…' : shown(data && c.render ? c.render(row, data) : row[c.key])),
   }
 }
+
+/** What is in a cell, or that nothing is. */
+const shown = (value: ReactNode) =>
+  value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0) ? '–' : value
 
 /** What a row is called stays in view when the table is scrolled sideways. */
 const pinned = { fixed: 'start', className: 'row-name' } as const

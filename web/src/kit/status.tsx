@@ -50,12 +50,15 @@ const looks: Record<Kind, { color: string; icon: ReactNode }> = {
   wait: { color: 'warning', icon: <PauseCircleFilled /> },
 }
 
-/** A state by icon, colour and word: never by colour alone. */
-export function Status({ value, task }: { value?: string; task?: string | null }) {
+/** A state by icon, colour and word: never by colour alone. Calm, being down is nothing bad. */
+export function Status({ value, task, calm }: { value?: string; task?: string | null; calm?: boolean }) {
   const { t, i18n } = useTranslation()
   if (!value) return <>–</>
   const key = value.toLowerCase()
-  const look = looks[task ? 'busy' : (kinds[key] ?? 'wait')] ?? { color: 'default', icon: <ClockCircleFilled /> }
+  const look = looks[task ? 'busy' : calm && kinds[key] === 'bad' ? 'off' : (kinds[key] ?? 'wait')] ?? {
+    color: 'default',
+    icon: <ClockCircleFilled />,
+  }
   const word = i18n.exists(`status.${key}`) ? t(`status.${key}`) : value
   return (
     <Space size={4} data-status={value}>

@@ -18,7 +18,7 @@ const spec: ListSpec = {
   key: 'agents',
   page: 'agents',
   params: {},
-  rows: (data) => data.agents,
+  rows: (data) => [...(data.agents ?? [])].sort((a: Row, b: Row) => `${a.agent_type} ${a.host}`.localeCompare(`${b.agent_type} ${b.host}`)),
   columns: [
     { key: 'agent_type', title: 'type' },
     { key: 'host' },

@@ -73,13 +73,13 @@ function services(data: PageData): Row[] {
     seen: s.updated_at,
   }))
   const agents = (data.agents ?? []).map((a: Row) => ({
-    key: a.id,
+    key: `${a.binary}/${a.host}`,
     binary: a.binary,
     host: a.host,
-    zone: a.availability_zone ?? '',
+    zone: a.availability_zone || '–',
     status: a.admin_state_up ? 'enabled' : 'disabled',
     state: a.alive ? 'up' : 'down',
     seen: a.heartbeat_timestamp?.replace(' ', 'T'),
   }))
-  return [...own, ...agents]
+  return [...own, ...agents].sort((a, b) => a.key.localeCompare(b.key))
 }

@@ -40,7 +40,7 @@ const spec: ListSpec = {
   key: 'placement',
   page: 'placement',
   params: {},
-  rows: (data) => data.providers,
+  rows: (data) => [...(data.providers ?? [])].sort((a: Row, b: Row) => a.name.localeCompare(b.name)),
   rowKey: 'uuid',
   columns: [
     { key: 'name' },

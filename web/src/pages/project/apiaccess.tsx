@@ -46,6 +46,9 @@ export function cloudsYaml(s: Session, region?: string): string {
   ].join('\n')
 }
 
+/** The endpoints of a service, the public one first. */
+const byInterface = (a: Row, b: Row) => a.type.localeCompare(b.type) || b.interface.localeCompare(a.interface)
+
 export function ApiAccess() {
   const { t } = useTranslation()
   const session = useSession().data
@@ -78,7 +81,7 @@ export function ApiAccess() {
             ] as [string, string | undefined][]
           ).map(([key, value]) => ({ key, label: t(`fields.${key}`), children: <Id value={value} /> }))}
         />
-        <Typography.Text type="secondary">
+        <Typography.Text type="secondary" style={{ display: 'block', marginBlockStart: 12 }}>
           {t('pages.apiAccess.scripts')} <Link to="/app-credentials">{t('menu.appCredentials')}</Link>
         </Typography.Text>
       </Card>
@@ -95,7 +98,7 @@ export function ApiAccess() {
           pagination={false}
           rowKey="id"
           scroll={{ x: 'max-content' }}
-          dataSource={catalog.flatMap((s) => s.endpoints.map((e: Row) => ({ ...e, type: s.type, service: s.name })))}
+          dataSource={catalog.flatMap((s) => s.endpoints.map((e: Row) => ({ ...e, type: s.type, service: s.name }))).sort(byInterface)}
           columns={[
             { key: 'type', title: t('fields.type'), dataIndex: 'type' },
             { key: 'service', title: t('fields.service'), dataIndex: 'service' },

@@ -35,8 +35,8 @@ const own: ListSpec = {
       title: 'address',
       render: (row) => <Typography.Text copyable>{row.floating_ip_address}</Typography.Text>,
     },
-    { key: 'status', render: (row) => <Status value={row.status} /> },
-    { key: 'fixed_ip_address', title: 'addresses' },
+    { key: 'status', render: (row) => <Status value={row.status} calm={!row.port_id} /> },
+    { key: 'fixed_ip_address', title: 'fixedIp' },
     {
       key: 'server',
       text: (row, data) => server(row, data)?.name ?? '',

@@ -32,7 +32,7 @@ const spec: ListSpec = {
     { key: 'status', render: (row) => <Status value={row.status} /> },
     { key: 'visibility' },
     { key: 'disk_format', title: 'format' },
-    { key: 'size', text: (row) => row.size ?? 0, render: (row) => bytes(row.size) },
+    { key: 'size', title: 'bytes', text: (row) => row.size ?? 0, render: (row) => bytes(row.size) },
     { key: 'created', text: (row) => row.created_at, render: (row) => ago(row.created_at) },
     { key: 'checksum', hidden: true, render: (row) => <Id value={row.checksum} /> },
     { key: 'id', hidden: true, render: (row) => <Id value={row.id} /> },

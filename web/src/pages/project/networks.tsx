@@ -10,6 +10,7 @@ import { Status } from '../../kit/status'
 import type { SubTableSpec } from '../../kit/subtable'
 import { run } from '../../kit/tasks'
 import { networkLines, QuotaBars } from '../quota'
+import { ownerOf } from './ports'
 
 const remove: Action = {
   key: 'delete',
@@ -215,10 +216,10 @@ const subnetTable: SubTableSpec = {
 const portTable: SubTableSpec = {
   rows: (_, data) => data.ports,
   columns: [
-    { key: 'name', render: (p) => p.name || p.id },
+    { key: 'name', render: (p) => p.name || <Id value={p.id} short /> },
     { key: 'addresses', render: (p) => p.fixed_ips.map((i: Row) => i.ip_address).join(', ') },
     { key: 'mac', render: (p) => p.mac_address },
-    { key: 'owner', render: (p) => p.device_owner },
+    { key: 'owner', render: ownerOf },
     { key: 'status', render: (p) => <Status value={p.status} /> },
   ],
   actions: [removePort],

@@ -1,8 +1,10 @@
 import { Link } from '@tanstack/react-router'
+import i18next from 'i18next'
 import type { Action } from '../../kit/actions'
 import type { PageData, Row } from '../../kit/api'
 import { Id } from '../../kit/detail'
 import { options } from '../../kit/form'
+import { t } from '../../kit/i18n'
 import { ListPage, type ListSpec } from '../../kit/list'
 import { Status } from '../../kit/status'
 import { networkLines, QuotaBars } from '../quota'
@@ -38,11 +40,18 @@ const edit: Action = {
   },
 }
 
+/** What kind of thing has a port: its own word if it is a known one. */
+export function ownerOf(row: Row): string {
+  const [kind, what = ''] = String(row.device_owner ?? '').split(':')
+  const key = `portOwners.${kind === 'compute' ? kind : what}`
+  return i18next.exists(key) ? t(key) : row.device_owner || '–'
+}
+
 /** Where a port is plugged in. */
 function Device({ row, data }: { row: Row; data: PageData }) {
   if (!row.device_id) return <>–</>
   const server = (data.servers ?? []).find((s: Row) => s.id === row.device_id)
-  if (!server) return <>{row.device_owner}</>
+  if (!server) return <>{ownerOf(row)}</>
   return (
     <Link to="/servers/$id" params={{ id: server.id }}>
       {server.name}
@@ -55,7 +64,7 @@ const spec: ListSpec = {
   page: 'ports',
   rows: (data) => data.ports,
   columns: [
-    { key: 'name', text: (row) => row.name || row.id, render: (row) => row.name || <Id value={row.id} /> },
+    { key: 'name', text: (row) => row.name || row.id, render: (row) => row.name || <Id value={row.id} short /> },
     { key: 'status', render: (row) => <Status value={row.status} /> },
     {
       key: 'network',

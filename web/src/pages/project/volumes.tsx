@@ -24,7 +24,7 @@ const own: ListSpec = {
   columns: [
     { key: 'name', render: (row) => row.name || row.id },
     { key: 'status', render: (row) => <Status value={row.status} /> },
-    { key: 'size', render: (row) => `${row.size} GiB` },
+    { key: 'size', title: 'bytes', text: (row) => row.size, render: (row) => `${row.size} GiB` },
     { key: 'volume_type', title: 'type' },
     { key: 'bootable', render: (row) => (row.bootable === 'true' ? '✓' : '–') },
     {

@@ -120,7 +120,7 @@ export function opened(hops: Hop[]): string[] {
 /** A duration for people. */
 export function took(ns: number): string {
   const us = ns / 1000
-  if (us < 1000) return `${us < 10 ? us.toFixed(1) : Math.round(us)} µs`
+  if (us < 1000) return `${us < 10 && us > 0 ? us.toFixed(1) : Math.round(us)} µs`
   if (us < 1e6) return `${(us / 1000).toFixed(us < 1e4 ? 2 : us < 1e5 ? 1 : 0)} ms`
   return `${(us / 1e6).toFixed(us < 1e7 ? 2 : 1)} s`
 }
