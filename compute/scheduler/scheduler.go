@@ -222,12 +222,7 @@ func (s *Scheduler) hosts(ctx context.Context, spec *spec, c *placement.Candidat
 			if state == nil || len(candidate.Allocations) != 1 {
 				continue
 			}
-			h := &host{
-				HostState: state, servers: state.Node.Used.Servers, tasks: state.Node.Used.Tasks,
-				freeRAM: state.Node.MemoryMB - state.Node.Used.MemoryMB, freeDisk: state.Node.LocalGB - state.Node.Used.DiskGB,
-				freeCPU: state.Node.VCPUs - state.Node.Used.VCPUs, failures: s.known.failureCount(state.Node.Host),
-				members: spec.groupHosts[state.Node.Host], zone: s.cfg.DefaultAvailabilityZone,
-			}
+			h := s.host(spec, state)
 			// Placement knows of claims whose servers the database does not
 			// have on their hosts yet.
 			has := c.Summaries[provider].Resources
@@ -236,15 +231,26 @@ func (s *Scheduler) hosts(ctx context.Context, spec *spec, c *placement.Candidat
 					*free = u.Capacity - u.Used
 				}
 			}
-			for i := range state.Aggregates {
-				if zone := state.Aggregates[i].Zone(); zone != "" {
-					h.zone = zone
-				}
-			}
 			out = append(out, h)
 		}
 	}
 	return out, nil
+}
+
+// host is a host as the database knows it.
+func (s *Scheduler) host(spec *spec, state *compute.HostState) *host {
+	h := &host{
+		HostState: state, servers: state.Node.Used.Servers, tasks: state.Node.Used.Tasks,
+		freeRAM: state.Node.MemoryMB - state.Node.Used.MemoryMB, freeDisk: state.Node.LocalGB - state.Node.Used.DiskGB,
+		freeCPU: state.Node.VCPUs - state.Node.Used.VCPUs, failures: s.known.failureCount(state.Node.Host),
+		members: spec.groupHosts[state.Node.Host], zone: s.cfg.DefaultAvailabilityZone,
+	}
+	for i := range state.Aggregates {
+		if zone := state.Aggregates[i].Zone(); zone != "" {
+			h.zone = zone
+		}
+	}
+	return h
 }
 
 // place filters, weighs, and claims the best host that lets it.
@@ -255,7 +261,7 @@ func (s *Scheduler) place(ctx context.Context, spec *spec, want placement.Resour
 	ranked := s.rank(ctx, spec, left, decision)
 	var refused []string
 	for _, h := range ranked {
-		err := s.claim(ctx, spec.server, h.Node.ID, want)
+		at, err := s.claim(ctx, spec, h.host, want, hosts)
 		switch {
 		case placement.IsRefused(err):
 			refused = append(refused, h.name())
@@ -263,29 +269,41 @@ func (s *Scheduler) place(ctx context.Context, spec *spec, want placement.Resour
 		case err != nil:
 			return out, fmt.Errorf("claim resources of %s: %w", h.Node.ID, err) // the provider's id tells no host's name
 		}
-		h.take(want)
-		if spec.group != nil {
-			s.known.place(spec.server.ID, h.name())
-			spec.groupHosts[h.name()]++
-			h.members++
-		}
-		out.Destination = compute.Destination{Host: h.name(), Node: h.Node.Hostname, Provider: h.Node.ID, AZ: h.zone}
-		s.log.DebugContext(ctx, "host was selected", "server", spec.server.ID, "host", h.name(), "weight", h.weight)
+		out.Destination = s.take(ctx, spec, at, want)
 		return out, nil
 	}
-	var err error
+	// What no host has left may be what the server itself has.
+	had, err := s.deps.Placement.Allocations(ctx, spec.server.ID)
+	if err != nil {
+		return out, fmt.Errorf("show the allocations: %w", err)
+	}
+	at, err := s.held(ctx, spec, had, want, hosts)
+	if err != nil {
+		return out, err
+	}
+	if at != nil {
+		out.Destination = s.take(ctx, spec, at, want)
+		return out, nil
+	}
 	out.Reason, out.Public, err = s.reason(ctx, want, decision, refused)
 	s.log.InfoContext(ctx, "no valid host was found", "server", spec.server.ID, "reason", out.Reason)
 	return out, err
 }
 
-// take notes that a server will be on the host.
-func (h *host) take(want placement.Resources) {
+// take notes that a server will be on the host, where its claim is.
+func (s *Scheduler) take(ctx context.Context, spec *spec, h *host, want placement.Resources) compute.Destination {
+	if spec.group != nil {
+		s.known.place(spec.server.ID, h.name())
+		spec.groupHosts[h.name()]++
+		h.members++
+	}
 	h.freeRAM -= want[placement.MemoryMB]
 	h.freeDisk -= want[placement.DiskGB]
 	h.freeCPU -= want[placement.VCPU]
 	h.servers++
 	h.tasks++
+	s.log.DebugContext(ctx, "host was selected", "server", spec.server.ID, "host", h.name())
+	return compute.Destination{Host: h.name(), Node: h.Node.Hostname, Provider: h.Node.ID, AZ: h.zone}
 }
 
 // filter gives the hosts that no filter refuses.
@@ -367,10 +385,44 @@ func describe(hosts []weighed) string {
 	return "[" + strings.Join(parts, ", ") + "]"
 }
 
-// claim makes the server's allocation exactly this, whatever it was: that of
-// a host which failed, or of a choice that a crash cut short.
-func (s *Scheduler) claim(ctx context.Context, server *compute.Server, provider string, want placement.Resources) error {
-	return Claim(ctx, s.deps.Placement, server, provider, want)
+// claim makes the server's allocation one on the host, whatever it was: that
+// of a host which failed, say. But if it is one that will do the choice has
+// been made, and it gives that host: who asks did not get the answer, or
+// another scheduler is about to give it.
+func (s *Scheduler) claim(ctx context.Context, spec *spec, h *host, want placement.Resources, hosts []*host) (*host, error) {
+	at := h
+	err := claim(ctx, s.deps.Placement, spec.server, h.Node.ID, want, func(has *placement.Consumer) (bool, error) {
+		other, err := s.held(ctx, spec, has, want, hosts)
+		if other != nil {
+			at = other
+		}
+		return other != nil, err
+	})
+	return at, err
+}
+
+// held gives the host on which a server has what it wants; nil if on none, or
+// if it would not be put there.
+func (s *Scheduler) held(ctx context.Context, spec *spec, has *placement.Consumer, want placement.Resources, hosts []*host) (*host, error) {
+	for provider, claimed := range has.Allocations {
+		if len(has.Allocations) != 1 || !maps.Equal(claimed, want) {
+			break
+		}
+		var h *host
+		if i := slices.IndexFunc(hosts, func(h *host) bool { return h.Node.ID == provider }); i >= 0 {
+			h = hosts[i]
+		} else { // full, with this server
+			states, err := s.known.hosts(ctx)
+			if err != nil || states[provider] == nil {
+				return nil, err
+			}
+			h = s.host(spec, states[provider])
+		}
+		if len(s.filter(ctx, spec, []*host{h}, &compute.DecisionDetail{})) == 1 {
+			return h, nil
+		}
+	}
+	return nil, nil
 }
 
 // Claimer writes allocations.
@@ -384,6 +436,13 @@ const claimAttempts = 10
 
 // Claim makes a server's allocation exactly this on one provider.
 func Claim(ctx context.Context, p Claimer, server *compute.Server, provider string, want placement.Resources) error {
+	return claim(ctx, p, server, provider, want, func(has *placement.Consumer) (bool, error) {
+		return len(has.Allocations) == 1 && maps.Equal(has.Allocations[provider], want), nil
+	})
+}
+
+// claim makes a server's allocation this, unless it has one that will do.
+func claim(ctx context.Context, p Claimer, server *compute.Server, provider string, want placement.Resources, willDo func(*placement.Consumer) (bool, error)) error {
 	allocation := placement.Allocation{provider: want}
 	var generation *int64
 	var err error
@@ -392,13 +451,14 @@ func Claim(ctx context.Context, p Claimer, server *compute.Server, provider stri
 		if !placement.IsConcurrentUpdate(err) {
 			return err
 		}
-		now, readErr := p.Allocations(ctx, server.ID)
+		has, readErr := p.Allocations(ctx, server.ID)
 		if readErr != nil {
 			return errors.Join(err, readErr)
 		}
-		if generation = now.Generation; len(now.Allocations) == 1 && maps.Equal(now.Allocations[provider], want) {
-			return nil
+		if ok, err := willDo(has); ok || err != nil {
+			return err
 		}
+		generation = has.Generation
 	}
 	return err
 }

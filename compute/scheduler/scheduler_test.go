@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -314,6 +315,70 @@ func TestMeanings(t *testing.T) {
 		if f.means == "" {
 			t.Errorf("%s says nothing to a server's project", f.name)
 		}
+	}
+}
+
+// TestClaimTwice is a request that is made again, of this scheduler or of
+// another, because its answer was lost: the answer is the same, also where no
+// host has room for a second one.
+func TestClaimTwice(t *testing.T) {
+	t.Parallel()
+	st := &stage{states: []*compute.HostState{hostState("a"), hostState("b", func(h *compute.HostState) { h.Node.MemoryMB *= 2 }), hostState("c")}}
+	many := make([]*compute.Server, 3)
+	for i := range many {
+		many[i] = newServer(strconv.Itoa(i), func(s *compute.Server) { s.Flavor.MemoryMB = 8192 })
+	}
+	where := func(s *Scheduler, servers []*compute.Server, excluded ...string) []string {
+		got, err := s.Select(t.Context(), compute.SelectArgs{Servers: servers, Excluded: excluded})
+		testx.NoErr(t, err)
+		hosts := make([]string, len(got))
+		for i, one := range got {
+			hosts[i] = one.Destination.Host
+			testx.Equal(t, st.claims[servers[i].ID].Allocations, placement.Allocation{one.Destination.Provider: Resources(servers[i])})
+		}
+		return hosts
+	}
+	first := where(st.scheduler(quiet), many[:2])
+	testx.Equal(t, where(st.scheduler(quiet), many[:2]), first) // there is room for them
+	first = where(st.scheduler(quiet), many)
+	s := st.scheduler(quiet)
+	testx.Equal(t, where(s, many), first)
+	testx.Equal(t, where(s, many), first)
+
+	// Not on a host that has failed since.
+	moved := where(s, many[2:], first[2])
+	testx.Equal(t, len(moved) == 1 && moved[0] != "" && moved[0] != first[2], true)
+}
+
+// TestClaimRace has many schedulers place one server at once.
+func TestClaimRace(t *testing.T) {
+	t.Parallel()
+	st := &stage{}
+	for i := range 10 {
+		st.states = append(st.states, hostState("h"+strconv.Itoa(i)))
+	}
+	one := []*compute.Server{newServer("s")}
+	for _, excluded := range [][]string{nil, {"h0", "h1", "h2"}} {
+		if excluded != nil { // a claim on a host that has failed
+			g := int64(1)
+			st.claims["s"] = placement.Consumer{Allocations: placement.Allocation{"rp-h1": Resources(one[0])}, Generation: &g}
+		}
+		hosts := make([]string, 8)
+		var wg sync.WaitGroup
+		for i := range hosts {
+			wg.Go(func() {
+				got, err := st.scheduler(quiet).Select(t.Context(), compute.SelectArgs{Servers: one, Excluded: excluded})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				hosts[i] = got[0].Destination.Host
+			})
+		}
+		wg.Wait()
+		testx.Equal(t, len(slices.Compact(hosts)), 1)
+		testx.Equal(t, slices.Contains(excluded, hosts[0]) || hosts[0] == "", false)
+		testx.Equal(t, st.claims["s"].Allocations, placement.Allocation{"rp-" + hosts[0]: Resources(one[0])})
 	}
 }
 
