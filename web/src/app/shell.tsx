@@ -2,10 +2,11 @@ import { DownOutlined, MenuOutlined, MoonOutlined, SunOutlined, UserOutlined } f
 import { useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useLocation, useNavigate, useRouterState } from '@tanstack/react-router'
 import { App, Badge, Breadcrumb, Button, Drawer, Dropdown, Flex, Grid, Layout, Select, Skeleton, Typography } from 'antd'
-import { lazy, Suspense, useEffect, useState } from 'react'
+import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, forgetAll, request, type Session, useCan, useSession } from '../kit/api'
 import { useLive, useTicks } from '../kit/events'
+import { focusOn } from '../kit/focus'
 import { type Language, languages, setLanguage } from '../kit/i18n'
 import { Problem } from '../kit/problem'
 import { TaskLog } from '../kit/tasks'
@@ -30,6 +31,12 @@ export function Shell() {
   useEffect(() => {
     document.title = title
   }, [title])
+  // What had the focus is gone with its page: it is the new one's.
+  const before = useRef(shownPath)
+  useEffect(() => {
+    if (before.current && before.current !== shownPath && document.activeElement === document.body) focusOn(document.getElementById('main'))
+    before.current = shownPath
+  }, [shownPath])
   const [menu, setMenu] = useState(false)
   const wide = Grid.useBreakpoint().lg ?? true
   if (!session) return null
@@ -68,6 +75,7 @@ export function Shell() {
           <Layout.Content
             id="main"
             role="main"
+            tabIndex={-1}
             aria-busy={shownPath !== pathname}
             data-path={shownPath}
             className="page"

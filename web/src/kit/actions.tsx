@@ -2,9 +2,10 @@
 // run as a task.
 import { DownOutlined } from '@ant-design/icons'
 import { App, Button, Dropdown, Flex, Input, Tooltip } from 'antd'
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, type Call, type Row, useCan } from './api'
+import { useFocusNext } from './focus'
 import { FormDrawer, type FormSpec } from './form'
 import { reason } from './reason'
 import { run } from './tasks'
@@ -45,6 +46,8 @@ export function Actions({ actions, row, data, buttons, after }: Props) {
   const { modal, message } = App.useApp()
   const can = useCan(actions.flatMap((a) => a.rule ?? []))
   const [form, setForm] = useState<FormSpec>()
+  const trigger = useRef<HTMLButtonElement>(null)
+  const settle = useFocusNext(trigger)
   const shown = actions.filter((a) => !a.show || a.show(row))
 
   const perform = async (a: Action) => {
@@ -67,6 +70,7 @@ export function Actions({ actions, row, data, buttons, after }: Props) {
         cancelText: t('common.cancel'),
         okButtonProps: { danger: a.danger },
         onOk: () => perform(a),
+        afterClose: settle,
       })
     } else void perform(a)
   }
@@ -97,6 +101,7 @@ export function Actions({ actions, row, data, buttons, after }: Props) {
     <>
       <Dropdown
         trigger={['click']}
+        autoFocus
         menu={{
           items: shown.map((a) => ({
             key: a.key,
@@ -105,13 +110,16 @@ export function Actions({ actions, row, data, buttons, after }: Props) {
             'data-action': a.key,
             label: <span title={why(a)}>{t(`actions.${a.key}`)}</span>,
           })),
-          onClick: ({ key }) => {
+          onClick: ({ key, domEvent }) => {
+            // What opens now gives the focus back to the button, which must not take the key for its own.
+            domEvent.preventDefault()
+            trigger.current?.focus()
             const a = shown.find((one) => one.key === key)
             if (a) start(a)
           },
         }}
       >
-        <Button size="small" data-actions aria-label={t('common.actionsOf', { name: nameOf(row) })}>
+        <Button ref={trigger} size="small" data-actions aria-label={t('common.actionsOf', { name: nameOf(row) })}>
           {t('common.actions')} <DownOutlined />
         </Button>
       </Dropdown>
