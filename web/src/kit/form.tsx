@@ -1,9 +1,10 @@
 // A form is a list of fields and the call its values make.
 import { Alert, Button, Drawer, Flex, Form, Input, InputNumber, Select, Switch, Tabs, Tooltip, Upload } from 'antd'
 import i18next from 'i18next'
-import { useMemo, useState } from 'react'
+import { type KeyboardEvent, type MouseEvent, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, type Call, type PageData, type Row, useCan } from './api'
+import { useFocusBack } from './focus'
 import { reason } from './reason'
 import { ShowApi } from './showapi'
 import { run } from './tasks'
@@ -41,6 +42,16 @@ export function options(rows: Row[] | undefined): { value: string; label: string
   return (rows ?? []).map((r) => ({ value: r.id, label: r.name || r.id }))
 }
 
+/** Tab leaves a list of which several may be chosen; by itself it would choose, or take away, the marked one. */
+function tabLeaves(e: KeyboardEvent) {
+  if (e.key === 'Tab') e.stopPropagation()
+}
+
+/** Opens the browser's list of files: the button does, so that it does by any key, and keeps the focus. */
+function choose(e: MouseEvent<HTMLElement>) {
+  e.currentTarget.parentElement?.querySelector('input')?.click()
+}
+
 function input(field: Field) {
   switch (field.type) {
     case 'password':
@@ -54,7 +65,8 @@ function input(field: Field) {
           mode={field.type === 'multi' ? 'multiple' : undefined}
           options={field.options}
           showSearch={{ optionFilterProp: 'label' }}
-          allowClear={!field.required}
+          allowClear={!field.required && field.type === 'select'}
+          onInputKeyDown={field.type === 'multi' ? tabLeaves : undefined}
           data-field={field.name}
         />
       )
@@ -66,8 +78,8 @@ function input(field: Field) {
       return <Input.TextArea rows={4} />
     case 'file':
       return (
-        <Upload beforeUpload={() => false} maxCount={1}>
-          <Button>{i18next.t('form.choose')}</Button>
+        <Upload beforeUpload={() => false} maxCount={1} hasControlInside openFileDialogOnClick={false}>
+          <Button onClick={choose}>{i18next.t('form.choose')}</Button>
         </Upload>
       )
     default:
@@ -113,6 +125,7 @@ interface Props {
 /** A form in a drawer, with the same thing as a command beside it. */
 export function FormDrawer({ spec, data, row, onClose }: Props) {
   const { t } = useTranslation()
+  useFocusBack()
   const [form] = Form.useForm<Row>()
   const fields = useMemo(() => spec.fields(data, row), [spec, data, row])
   const values = Form.useWatch([], form) ?? initial(fields)
@@ -143,6 +156,7 @@ export function FormDrawer({ spec, data, row, onClose }: Props) {
     <Drawer
       open
       onClose={onClose}
+      afterOpenChange={(open) => open && fields[0] && form.focusField(fields[0].name)}
       title={t(`actions.${spec.title}`)}
       size={spec.width ?? 480}
       footer={
