@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The dashboard in a real browser, on a simulated cloud: the walkthrough by
-# mouse in English and in Chinese, the topology, the broker's pages with send.py
-# and rev.py, consoles, traces, two people who see each other's doings, what a
-# member and a reader may not, axe-core on every page, and a list of
-# NUBO_TEST_SERVERS servers (1000; 10000 take some minutes).
+# mouse in English and in Chinese and by keyboard alone, the topology, the
+# broker's pages with send.py and rev.py, consoles, traces, two people who see
+# each other's doings, what a member and a reader may not, axe-core on every
+# page, and a list of NUBO_TEST_SERVERS servers (1000; 10000 take some minutes).
 . "$(dirname "$0")/../lib/common.sh"
 
 dir=$work/data
@@ -22,6 +22,7 @@ browse() {
 }
 browse "en: the walkthrough by mouse" walkthrough.mjs en secret "$work/blank.qcow2"
 browse "zh-CN: the walkthrough by mouse" walkthrough.mjs zh-CN secret "$work/blank.qcow2"
+browse "en: the walkthrough by keyboard alone" walkthrough.mjs en secret "$work/blank.qcow2" keyboard
 # Those that want an empty cloud come first.
 browse "en: the topology" topology.mjs en secret
 browse "zh-CN: the broker's pages" broker.mjs zh-CN secret $((5672 + offset))

@@ -67,8 +67,8 @@ export async function guest(person, step, name, keyFile) {
   const screen = async () => (await read(page, 'canvas', cell)).map((row) => text(row).trimEnd()).join('\n')
   await step('the screen in the browser shows its login text', async () => {
     await person.menu('project', 'servers')
-    await page.getByRole('link', { name, exact: true }).click()
-    await page.locator('[data-action="console"]').click()
+    await person.follow(name)
+    await person.press(page.locator('[data-action="console"]'))
     await page.locator('[data-console-state="connected"]').waitFor()
     let seen = ''
     await until('the login text', async () => {
@@ -87,7 +87,7 @@ export async function guest(person, step, name, keyFile) {
   })
   if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/guest.png` })
   await step('its serial port shows it, too', async () => {
-    await page.locator('[data-action="serialConsole"]').click()
+    await person.press(page.locator('[data-action="serialConsole"]'))
     await page.locator('[data-console="serial"] .xterm-rows').getByText(`${name} login:`).first().waitFor()
     await page.locator('.console-dock').getByRole('button', { name: person.t('console.closeAll') }).click()
   })

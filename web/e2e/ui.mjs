@@ -1,4 +1,5 @@
-// A person at the dashboard: what he clicks and types, in either language.
+// A person at the dashboard: what he clicks and types, in either language. One
+// who has no mouse is in keyboard.mjs.
 import { readFileSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 
@@ -41,7 +42,7 @@ export class Person {
   errors = []
 
   static async open(browser, base, language, theme = 'light', viewport = { width: 1280, height: 900 }) {
-    const p = new Person()
+    const p = new this()
     p.base = base
     p.context = await browser.newContext({ viewport, acceptDownloads: true, reducedMotion: 'reduce' })
     p.page = await p.context.newPage()
@@ -105,6 +106,19 @@ export class Person {
     await this.page.locator('.ant-tooltip:not(.ant-tooltip-hidden)').waitFor({ state: 'hidden' })
   }
 
+  /** Follows a link of the page. */
+  async follow(name) {
+    const link = this.page.locator('[role=main]').getByRole('link', { name, exact: true }).first()
+    const to = await link.getAttribute('href')
+    await this.press(link)
+    await this.there(to.replace(/\?.*/, ''))
+  }
+
+  /** Presses a button or a link. */
+  async press(thing) {
+    await thing.click()
+  }
+
   create = () => this.page.locator('main [data-create], [role=main] [data-create]').first().click()
 
   /** Fills the fields of the form that is open. */
@@ -121,13 +135,25 @@ export class Person {
     }
   }
 
-  /** Chooses an option of a select. */
+  /** Chooses an option of a select, and looks that it is chosen. */
   async pick(input, text) {
-    await input.locator('xpath=ancestor::*[contains(concat(" ", @class, " "), " ant-select ")][1]').click()
-    await input.fill(text)
-    await this.page.locator('.ant-select-dropdown:not(.ant-select-dropdown-hidden) .ant-select-item-option-active', { hasText: text }).waitFor()
+    const select = input.locator('xpath=ancestor::*[contains(concat(" ", @class, " "), " ant-select ")][1]')
+    const chosen = select.locator('.ant-select-selection-item, .ant-select-content-has-value', { hasText: text })
+    // Of several, one that is chosen already would be taken away.
+    if (await select.evaluate((e) => e.classList.contains('ant-select-multiple')) && (await chosen.count())) return
+    await this.search(select, input, text)
+    const list = this.page.locator(`.ant-select-dropdown:not(.ant-select-dropdown-hidden):has([id="${await input.getAttribute('id')}_list"])`)
+    await list.locator('.ant-select-item-option-active', { hasText: text }).waitFor()
     await this.page.keyboard.press('Enter')
+    await chosen.waitFor()
     await this.page.keyboard.press('Tab')
+    await list.waitFor({ state: 'detached' })
+  }
+
+  /** Opens a select and types what is looked for. */
+  async search(select, input, text) {
+    await select.click()
+    await input.fill(text)
   }
 
   async submit() {

@@ -1,19 +1,22 @@
-// The user's walkthrough by mouse: from a project to a server on its floating
+// The user's walkthrough: from a project to a server on its floating
 // IP with a volume, and everything deleted again.
 //
-//   usage: node walkthrough.mjs BASE LANGUAGE PASSWORD IMAGE-FILE [guest]
+//   usage: node walkthrough.mjs BASE LANGUAGE PASSWORD IMAGE-FILE [keyboard] [guest]
 //
-// With "guest" the image boots, and what it does is looked at.
+// It is by mouse, or by keyboard alone. With "guest" the image boots, and what
+// it does is looked at.
 import { guest } from './guest.mjs'
+import { KeyboardPerson, keys } from './keyboard.mjs'
 import { launch, Person, Report } from './ui.mjs'
 
-const [base, language, password, imageFile, real] = process.argv.slice(2)
+const [base, language, password, imageFile, ...how] = process.argv.slice(2)
+const Somebody = how.includes('keyboard') ? KeyboardPerson : Person
 const report = new Report()
 const step = (name, what) => report.step(`${language}: ${name}`, what)
 const browser = await launch()
 
 try {
-  const admin = await Person.open(browser, base, language)
+  const admin = await Somebody.open(browser, base, language)
   await step('the administrator signs in', () => admin.signIn('admin', password))
   await step('create the project', async () => {
     await admin.menu('identity', 'projects')
@@ -29,7 +32,7 @@ try {
   })
   await step('give it the role member', async () => {
     await admin.menu('identity', 'projects')
-    await admin.page.getByRole('link', { name: 'course', exact: true }).click()
+    await admin.follow('course')
     await admin.create()
     await admin.send({ user: { pick: 'pupil' }, role: { pick: 'member' } })
     await admin.has('pupil')
@@ -47,7 +50,7 @@ try {
     await admin.has('203.0.113.0/24')
   })
 
-  const pupil = await Person.open(browser, base, language)
+  const pupil = await Somebody.open(browser, base, language)
   await step('the user signs in and sees no administrator menu', async () => {
     await pupil.signIn('pupil', 'pupil-pw')
     await pupil.page.getByRole('menuitem', { name: pupil.t('menu.project'), exact: true }).first().waitFor()
@@ -60,6 +63,7 @@ try {
     await pupil.page.getByRole('alert').getByText(pupil.t('errors.forbidden')).waitFor()
     await pupil.page.goto(`${base}/overview`)
   })
+  if (Somebody === KeyboardPerson) await keys(pupil, step)
   await step('upload the image', async () => {
     await pupil.menu('project', 'images')
     await pupil.create()
@@ -76,7 +80,7 @@ try {
     await pupil.menu('project', 'securityGroups')
     await pupil.create()
     await pupil.send({ name: 'open' })
-    await pupil.page.getByRole('link', { name: 'open', exact: true }).click()
+    await pupil.follow('open')
     await pupil.create()
     await pupil.send({})
     await pupil.has('22 – 22')
@@ -109,6 +113,8 @@ try {
     await pupil.submit()
     await pupil.page.waitForURL(/servers\/[0-9a-f-]{36}/)
     await pupil.page.locator('[data-status="ACTIVE"]').first().waitFor()
+    const [port] = await pupil.must('network', 'GET', `/ports?device_id=${pupil.page.url().split('/').pop()}`)
+    if (port.security_groups.length !== 2) throw new Error(`its port has ${port.security_groups.length} security groups, not default and open`)
   })
   await step('allocate a floating IP and associate it', async () => {
     await pupil.menu('project', 'floatingIps')
@@ -119,7 +125,7 @@ try {
     await pupil.send({ port: { pick: 'web' } })
     await pupil.row('203.0.113.').getByRole('link', { name: 'web' }).waitFor()
   })
-  if (real) await guest(pupil, step, 'web', keyFile)
+  if (how.includes('guest')) await guest(pupil, step, 'web', keyFile)
   await step('create a volume and attach it', async () => {
     await pupil.menu('project', 'volumes')
     await pupil.create()
