@@ -55,6 +55,8 @@ export class KeyboardPerson extends Person {
   static async open(...how) {
     const p = await super.open(...how)
     unplug(p.page)
+    // The browser needs a moment until it tells of a file chooser: not only once it is asked to open.
+    p.page.on('filechooser', () => {})
     return p
   }
 
