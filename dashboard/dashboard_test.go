@@ -99,7 +99,7 @@ func TestSessionEnds(t *testing.T) {
 func TestHub(t *testing.T) {
 	t.Parallel()
 	h := newHub()
-	st := &stream{wake: make(chan struct{}, 1), wants: func(e event) bool { return e.ProjectID == "mine" }}
+	st := &stream{wake: make(chan struct{}, 1), sees: func(e event) (event, bool) { return e, e.ProjectID == "mine" }}
 	first := h.open(st)
 	testx.Equal(t, first, uint64(0))
 	for i := range 10 {
@@ -144,7 +144,16 @@ func TestEventOf(t *testing.T) {
 			event{Topic: "image", ID: "i1", Name: "disk", ProjectID: "p", Status: "active", members: []string{"q"}}, true},
 		{"image.delete", `{"id": "i1", "owner": "p", "status": "deleted", "visibility": "public"}`,
 			event{Topic: "image", ID: "i1", ProjectID: "p", Status: "deleted", Gone: true, everybody: true}, true},
-		{"image.member.delete", `{"image_id": "i1", "member_id": "q", "status": "accepted"}`, event{Topic: "image", ID: "i1", ProjectID: "q"}, true},
+		{"image.member.create", `{"image_id": "i1", "member_id": "q", "status": "pending"}`, event{Topic: "image", ID: "i1", ProjectID: "q"}, true},
+		{"image.member.delete", `{"image_id": "i1", "member_id": "q", "status": "accepted"}`, event{Topic: "image", ID: "i1", noMore: []string{"q"}}, true},
+		{"image.update", `{"id": "i1", "owner": "p", "visibility": "private", "was_visibility": "public"}`,
+			event{Topic: "image", ID: "i1", ProjectID: "p", everybodyNoMore: true}, true},
+		{"image.update", `{"id": "i1", "owner": "p", "visibility": "private", "was_visibility": "shared", "members": ["q"]}`,
+			event{Topic: "image", ID: "i1", ProjectID: "p", noMore: []string{"q"}}, true},
+		{"image.update", `{"id": "i1", "owner": "p", "visibility": "shared", "was_visibility": "community", "members": ["q"]}`,
+			event{Topic: "image", ID: "i1", ProjectID: "p", members: []string{"q"}, everybodyNoMore: true}, true},
+		{"image.update", `{"id": "i1", "owner": "p", "visibility": "public", "was_visibility": "shared", "members": ["q"]}`,
+			event{Topic: "image", ID: "i1", ProjectID: "p", everybody: true}, true},
 		{"something.else", `{}`, event{}, false},
 		{"volume.create.end", `[]`, event{}, false},
 		{"volume.create.end", `{"volume_id": 1}`, event{}, false},
@@ -156,7 +165,12 @@ func TestEventOf(t *testing.T) {
 			testx.Equal(t, e.Topic+e.ID+e.Name+e.ProjectID+e.Status+e.ServerID, tc.want.Topic+tc.want.ID+tc.want.Name+tc.want.ProjectID+tc.want.Status+tc.want.ServerID)
 			testx.Equal(t, e.Gone, tc.want.Gone)
 			for _, project := range []string{"p", "q", "z", ""} {
-				testx.Equal(t, e.seenBy(project), tc.want.seenBy(project))
+				got, sees := e.to(project)
+				want, seen := tc.want.to(project)
+				testx.Equal(t, []any{sees, got.ID, got.Gone}, []any{seen, want.ID, want.Gone})
+				if sees && !e.seenBy(project) {
+					testx.Equal(t, got.Name+got.ProjectID+got.Status, "")
+				}
 			}
 		}
 	}

@@ -36,11 +36,26 @@ type event struct {
 	// everybody and members are who sees the thing beside its project.
 	everybody bool
 	members   []string
+	// everybodyNoMore and noMore are who saw the thing until now.
+	everybodyNoMore bool
+	noMore          []string
 }
 
 // seenBy reports whether a project may know of the event.
 func (e event) seenBy(project string) bool {
 	return e.everybody || project != "" && (e.ProjectID == project || slices.Contains(e.members, project))
+}
+
+// to gives what a project is told of the event, if anything: who does not see
+// the thing any more is told that it is gone, and nothing else.
+func (e event) to(project string) (event, bool) {
+	switch {
+	case e.seenBy(project):
+		return e, true
+	case e.everybodyNoMore || slices.Contains(e.noMore, project):
+		return event{Topic: e.Topic, Type: e.Type, ID: e.ID, Gone: true, Time: e.Time, seq: e.seq}, true
+	}
+	return event{}, false
 }
 
 // topics are the kinds of things by the beginning of a notification's type.
@@ -67,7 +82,8 @@ type hub struct {
 
 // stream is one browser tab's.
 type stream struct {
-	wants func(event) bool
+	// sees gives what the tab is told of an event, if anything.
+	sees func(event) (event, bool)
 	// wake says that there is something after the last it has sent. What
 	// there is it reads from the ring: a slow tab holds up nobody.
 	wake chan struct{}
@@ -133,7 +149,7 @@ func (h *hub) after(seq uint64, s *stream) (events []event, last uint64, missed 
 	}
 	from, _ := slices.BinarySearchFunc(h.ring, seq+1, func(e event, seq uint64) int { return cmp.Compare(e.seq, seq) })
 	for _, e := range h.ring[from:] {
-		if s.wants(e) {
+		if e, ok := s.sees(e); ok {
 			events = append(events, e)
 		}
 	}
@@ -199,12 +215,29 @@ func eventOf(n rpc.Notification) (event, bool) {
 	}
 	e.Gone = strings.HasSuffix(n.EventType, ".delete.end") || strings.HasSuffix(n.EventType, ".deleted") || n.EventType == "image.delete"
 	if e.Topic == "image" {
-		e.everybody, e.members = p.Visibility == "public" || p.Visibility == "community", p.Members
-	}
-	if p.MemberID != "" { // tells of who sees an image, not of the image
-		e.ID, e.ProjectID, e.Status = p.ImageID, p.MemberID, ""
+		e.imageSeenBy(p)
 	}
 	return e, true
+}
+
+// imageSeenBy says who sees an image, and who did until now.
+func (e *event) imageSeenBy(p notice) {
+	toAll := func(visibility string) bool { return visibility == "public" || visibility == "community" }
+	switch {
+	case p.MemberID != "": // tells of who sees an image, not of the image
+		e.ID, e.ProjectID, e.Status = p.ImageID, p.MemberID, ""
+		if strings.HasSuffix(e.Type, ".delete") {
+			e.ProjectID, e.noMore = "", []string{p.MemberID}
+		}
+		return
+	case toAll(p.Visibility):
+		e.everybody = true
+	case p.Visibility == "shared":
+		e.members = p.Members
+	default: // those it was shared with, if it was
+		e.noMore = p.Members
+	}
+	e.everybodyNoMore = toAll(p.WasVisibility) && !e.everybody
 }
 
 // notice is what is read of all payloads.
@@ -229,6 +262,7 @@ type notice struct {
 	ImageID                 string   `json:"image_id"`
 	MemberID                string   `json:"member_id"`
 	Members                 []string `json:"members"`
+	WasVisibility           string   `json:"was_visibility"`
 
 	Port            *notice `json:"port"`
 	Network         *notice `json:"network"`
@@ -266,8 +300,14 @@ func (s *Service) events(w http.ResponseWriter, r *http.Request) error {
 	}
 	wanted := strings.FieldsFunc(r.URL.Query().Get("topics"), func(c rune) bool { return c == ',' })
 	everything := c.System || c.HasRole("admin")
-	st := &stream{wake: make(chan struct{}, 1), wants: func(e event) bool {
-		return (len(wanted) == 0 || slices.Contains(wanted, e.Topic)) && (everything || e.seenBy(c.ProjectID))
+	st := &stream{wake: make(chan struct{}, 1), sees: func(e event) (event, bool) {
+		switch {
+		case len(wanted) > 0 && !slices.Contains(wanted, e.Topic):
+			return e, false
+		case everything:
+			return e, true
+		}
+		return e.to(c.ProjectID)
 	}}
 	if st.ticking = r.URL.Query().Get("ticks"); st.ticking != "" {
 		if st.ticking != brokerTopic {

@@ -292,11 +292,15 @@ func (s *Images) Update(ctx context.Context, id string, fn func(*Image) error) (
 		if i, err = s.store.Image(ctx, id); err != nil {
 			return err
 		}
+		was := i.Visibility
 		if err := fn(i); err != nil {
 			return err
 		}
 		i.UpdatedAt = s.clock.Now()
-		return s.keep(ctx, EventUpdate, i)
+		if err := s.store.UpdateImage(ctx, i); err != nil {
+			return err
+		}
+		return s.notifyChange(ctx, EventUpdate, i, was)
 	})
 }
 

@@ -47,9 +47,12 @@ type notice struct {
 	Tags            []string          `json:"tags"`
 	Deleted         bool              `json:"deleted"`
 	DeletedAt       *time.Time        `json:"deleted_at"`
-	// Members are whom the image is shared with: who shows changes to users
-	// need not ask. Glance's payload has no such thing.
-	Members []string `json:"members,omitempty"`
+	// Members are whom the image is shared with, and WasVisibility its
+	// visibility before a change of it: who shows changes to users need not ask
+	// who sees the image, nor remember who did. Glance's payload has no such
+	// things.
+	Members       []string `json:"members,omitempty"`
+	WasVisibility string   `json:"was_visibility,omitempty"`
 }
 
 // memberNotice is the payload of a member's notifications.
@@ -75,6 +78,11 @@ func (s *Images) keep(ctx context.Context, event string, i *Image, from ...strin
 // notify puts what the world is told of an image into the outbox, in the
 // transaction of ctx.
 func (s *Images) notify(ctx context.Context, event string, i *Image) error {
+	return s.notifyChange(ctx, event, i, i.Visibility)
+}
+
+// notifyChange is notify for an image whose visibility was another.
+func (s *Images) notifyChange(ctx context.Context, event string, i *Image, was string) error {
 	if s.Publish == nil {
 		return nil
 	}
@@ -92,7 +100,10 @@ func (s *Images) notify(ctx context.Context, event string, i *Image) error {
 	if n.Tags == nil {
 		n.Tags = []string{}
 	}
-	if i.Visibility == VisibilityShared {
+	if was != i.Visibility {
+		n.WasVisibility = was
+	}
+	if i.Visibility == VisibilityShared || was == VisibilityShared {
 		members, err := s.store.Members(ctx, i.ID)
 		if err != nil {
 			return err

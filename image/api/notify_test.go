@@ -94,7 +94,13 @@ func TestNotifications(t *testing.T) {
 		expect("image.member.update", "accepted")
 		c.want(200, "PATCH", path, `[{"op":"replace","path":"/name","value":"new"}]`)
 		n = expect("image.update", "active")
-		testx.Equal(t, []any{n.Payload["name"], n.Payload["members"]}, []any{"new", []any{"p4"}})
+		testx.Equal(t, []any{n.Payload["name"], n.Payload["members"], n.Payload["was_visibility"]}, []any{"new", []any{"p4"}, nil})
+		// Those who see it no more are named, too.
+		for _, change := range [][2]string{{"private", "shared"}, {"shared", "private"}} {
+			c.want(200, "PATCH", path, `[{"op":"replace","path":"/visibility","value":"`+change[0]+`"}]`)
+			n = expect("image.update", "active")
+			testx.Equal(t, []any{n.Payload["visibility"], n.Payload["was_visibility"], n.Payload["members"]}, []any{change[0], change[1], []any{"p4"}})
+		}
 
 		c.as("other").want(403, "DELETE", path+"/members/p2", "") // does not happen
 		c.want(409, "POST", path+"/members", `{"member":"p4"}`)   // neither

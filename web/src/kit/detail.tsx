@@ -1,5 +1,6 @@
 // A detail page is a description: its facts, tabs and actions.
-import { Descriptions, Flex, Skeleton, Tabs, Typography } from 'antd'
+import { Link, useLocation, useNavigate } from '@tanstack/react-router'
+import { Descriptions, Flex, Result, Skeleton, Tabs, Typography } from 'antd'
 import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type Action, Actions, nameOf } from './actions'
@@ -42,13 +43,22 @@ export function DetailPage({ spec, id = '', params = { id } }: Props) {
       (a) => a?.rule ?? [],
     ),
   )
-  if (error) return <Problem error={error as ApiError} retry={() => refetch()} />
-  if (!data) return <Skeleton active />
+  const navigate = useNavigate()
+  const list = useLocation({ select: (l) => l.pathname.replace(/\/[^/]*$/, '') })
+  const failure = error as ApiError | null
+  if (!data) return failure ? <Problem error={failure} retry={() => refetch()} /> : <Skeleton active />
   const row = spec.row(data)
+  if (failure?.code === 404) return <Gone name={nameOf(row)} list={list} />
   const status = spec.status?.(row)
-  const reload = () => void refetch()
+  // Who has deleted the thing is brought back to the list; others are told that it is gone.
+  const reload = async () => {
+    const now = await refetch()
+    const gone = now.isError ? (now.error as ApiError).code === 404 : now.data && spec.status?.(spec.row(now.data)).task === 'deleting'
+    if (gone) void navigate({ to: list })
+  }
   return (
     <Flex vertical gap={16}>
+      {failure ? <Problem error={failure} retry={() => refetch()} /> : null}
       <Flex justify="space-between" align="center" wrap gap={8}>
         <Flex align="center" gap={12} wrap>
           <Typography.Title level={3} style={{ margin: 0 }}>
@@ -75,6 +85,23 @@ export function DetailPage({ spec, id = '', params = { id } }: Props) {
           }))}
       />
     </Flex>
+  )
+}
+
+/** What was shown is no more there. */
+function Gone({ name, list }: { name: string; list: string }) {
+  const { t } = useTranslation()
+  return (
+    <Result
+      status="warning"
+      title={t('detail.gone', { name })}
+      subTitle={t('detail.goneMeans')}
+      extra={
+        <Link to={list} data-gone>
+          {t('detail.list')}
+        </Link>
+      }
+    />
   )
 }
 

@@ -29,6 +29,7 @@ const topicsOf: Record<string, string[]> = {
   routers: ['router', 'port'],
   'floating-ips': ['floatingip'],
   'security-groups': ['securitygroup'],
+  'security-group': ['securitygroup'],
   topology: ['server', 'network', 'subnet', 'router', 'port', 'floatingip'],
   'admin-topology': ['server', 'network', 'subnet', 'router', 'port', 'floatingip'],
   'admin-floating-ips': ['floatingip'],
