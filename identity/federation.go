@@ -93,10 +93,21 @@ func (s *Identity) UpdateIdentityProvider(ctx context.Context, id string, apply 
 	})
 }
 
-// DeleteIdentityProvider removes a provider with its protocols; the tokens
-// of its users end.
+// DeleteIdentityProvider removes a provider with its protocols and with the
+// users for whom nobody else vouches.
 func (s *Identity) DeleteIdentityProvider(ctx context.Context, id string) error {
-	return s.change(ctx, func(ctx context.Context) error { return s.store.IdentityProviders().Delete(ctx, id) })
+	return s.change(ctx, func(ctx context.Context) error {
+		protocols, err := s.store.Protocols(ctx, id)
+		if err != nil {
+			return err
+		}
+		for _, p := range protocols {
+			if err := s.DeleteProtocol(ctx, id, p.ID); err != nil {
+				return err
+			}
+		}
+		return s.store.IdentityProviders().Delete(ctx, id)
+	})
 }
 
 // CreateMapping keeps a mapping whose rules have been checked.
@@ -152,9 +163,29 @@ func (s *Identity) UpdateProtocol(ctx context.Context, providerID, id string, ap
 	return p, err
 }
 
-// DeleteProtocol ends a protocol.
+// DeleteProtocol ends a protocol, and the users who signed in by it and by
+// nothing else.
 func (s *Identity) DeleteProtocol(ctx context.Context, providerID, id string) error {
-	return s.change(ctx, func(ctx context.Context) error { return s.store.DeleteProtocol(ctx, providerID, id) })
+	return s.change(ctx, func(ctx context.Context) error {
+		if err := s.store.DeleteProtocol(ctx, providerID, id); err != nil {
+			return err
+		}
+		gone, err := s.store.ForgetExternalUsers(ctx, federationSource(providerID, id))
+		if err != nil {
+			return err
+		}
+		for _, user := range gone {
+			if err := s.deleteUser(ctx, user); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// federationSource is where the users of a protocol come from, as it is noted.
+func federationSource(providerID, protocolID string) string {
+	return "federation:" + providerID + ":" + protocolID
 }
 
 // CreateServiceProvider registers a service provider.
@@ -266,7 +297,7 @@ func (s *Identity) mappedGroups(ctx context.Context, who Mapped, ids []string) (
 // federatedUser gives the mirror of a provider's user, made or renamed as
 // needed, with the projects the mapping gives him.
 func (s *Identity) federatedUser(ctx context.Context, idp *IdentityProvider, p *Protocol, who Mapped) (*User, error) {
-	source := "federation:" + idp.ID + ":" + p.ID
+	source := federationSource(idp.ID, p.ID)
 	unique := who.User.ID
 	if unique == "" {
 		unique = who.User.Name

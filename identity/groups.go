@@ -2,8 +2,11 @@ package identity
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"nubo/internal/clock"
+	"nubo/internal/db"
 	"nubo/internal/fault"
 )
 
@@ -14,6 +17,31 @@ type Group struct {
 	DomainID    string
 	Description string
 	Extra       map[string]any
+}
+
+// Membership is a group with when its user ceases to be in it; nil: never.
+type Membership struct {
+	Group
+	ExpiresAt *time.Time
+}
+
+// Memberships lists a user's groups, those behind which only an identity
+// provider stands last. A group of both kinds is one that does not expire.
+func (s *Identity) Memberships(ctx context.Context, userID string, f []db.Filter) ([]Membership, error) {
+	lasting, err := s.store.GroupsOf(ctx, userID, f)
+	if err != nil {
+		return nil, err
+	}
+	expiring, err := s.store.ExpiringGroupsOf(ctx, userID, s.clock.Now(), f)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Membership, 0, len(lasting)+len(expiring))
+	for _, g := range lasting {
+		out = append(out, Membership{Group: g})
+		expiring = slices.DeleteFunc(expiring, func(m Membership) bool { return m.ID == g.ID })
+	}
+	return append(out, expiring...), nil
 }
 
 // CreateGroup makes a group.
@@ -61,7 +89,7 @@ func (s *Identity) RemoveMember(ctx context.Context, groupID, userID string) err
 
 // CheckMember answers NotFound unless the user is in the group.
 func (s *Identity) CheckMember(ctx context.Context, groupID, userID string) error {
-	ok, err := s.store.IsMember(ctx, groupID, userID)
+	ok, err := s.store.IsMember(ctx, groupID, userID, s.clock.Now())
 	if err == nil && !ok {
 		err = fault.NotFoundf("User '%s' not found in group '%s'.", userID, groupID)
 	}

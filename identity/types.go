@@ -122,12 +122,18 @@ type Store interface {
 	// is none.
 	ExternalUser(ctx context.Context, source, uniqueID string) (userID string, err error)
 	AddExternalUser(ctx context.Context, source, uniqueID, userID string) error
+	// ForgetExternalUsers forgets a source, and lists the users who have no
+	// other and no password.
+	ForgetExternalUsers(ctx context.Context, source string) ([]string, error)
 
 	// ProjectsOf lists the projects, or domains, on which one of the actors
 	// has a role.
 	ProjectsOf(ctx context.Context, actors []string, domains bool) ([]Project, error)
 	UsersIn(ctx context.Context, groupID string, f []db.Filter) ([]User, error)
 	GroupsOf(ctx context.Context, userID string, f []db.Filter) ([]Group, error)
+	// ExpiringGroupsOf lists those that a provider made a user a member of for
+	// a while that has not ended.
+	ExpiringGroupsOf(ctx context.Context, userID string, now time.Time, f []db.Filter) ([]Membership, error)
 	// ActorGroups lists the ids of a user's groups, with those that a
 	// provider made him a member of for a while; MembershipEnds is when the
 	// first of these ends, nil if there is none.
@@ -136,7 +142,8 @@ type Store interface {
 	AddExpiringMember(ctx context.Context, groupID, userID, providerID string, expires time.Time) error
 	AddMember(ctx context.Context, groupID, userID string) error
 	RemoveMember(ctx context.Context, groupID, userID string) error
-	IsMember(ctx context.Context, groupID, userID string) (bool, error)
+	// IsMember knows both kinds of memberships.
+	IsMember(ctx context.Context, groupID, userID string, now time.Time) (bool, error)
 
 	Implications(ctx context.Context) ([]Implication, error)
 	AddImplication(ctx context.Context, i Implication) error

@@ -223,20 +223,25 @@ func (s *Identity) DeleteUser(ctx context.Context, id string) error {
 		if err := s.writable(ctx, u.DomainID); err != nil {
 			return err
 		}
-		trusts, err := s.store.Trusts().List(ctx, everything, filters(equal("trustor_id", id)))
-		if err != nil {
-			return err
-		}
-		for i := range trusts {
-			if err := s.deleteTrust(ctx, &trusts[i]); err != nil && !fault.Is(err, fault.NotFound) {
-				return err // what hung on another of them is gone with it
-			}
-		}
-		if err := s.store.AddEvent(ctx, Event{UserID: id, RevokedAt: s.clock.Now()}); err != nil {
-			return err
-		}
-		return s.store.Users().Delete(ctx, id)
+		return s.deleteUser(ctx, id)
 	})
+}
+
+// deleteUser removes a user with what he delegated.
+func (s *Identity) deleteUser(ctx context.Context, id string) error {
+	trusts, err := s.store.Trusts().List(ctx, everything, filters(equal("trustor_id", id)))
+	if err != nil {
+		return err
+	}
+	for i := range trusts {
+		if err := s.deleteTrust(ctx, &trusts[i]); err != nil && !fault.Is(err, fault.NotFound) {
+			return err // what hung on another of them is gone with it
+		}
+	}
+	if err := s.store.AddEvent(ctx, Event{UserID: id, RevokedAt: s.clock.Now()}); err != nil {
+		return err
+	}
+	return s.store.Users().Delete(ctx, id)
 }
 
 // activeUser gives a user who may sign in, with his domain.

@@ -137,13 +137,16 @@ func TestOpenID(t *testing.T) {
 		scoped := c.want(c.signIn(`{"auth":{"identity":{"methods":["token"],"token":{"id":"`+token+`"}},"scope":{"project":{"id":"`+project+`"}}}}`), 201, `"name":"member"`)
 		c.want(scoped, 201, `"groups":[{"id":"`+dev+`"}]`)
 		webSignIn(t, c, p)
-		delegated(t, c, in.at("token/user/id"), project, scoped.header.Get("X-Subject-Token"), &passed, func() {
+		delegated(t, c, admin, in.at("token/user/id"), project, scoped.header.Get("X-Subject-Token"), &passed, func() {
 			c.want(c.do(admin, "PATCH", idp, `{"identity_provider":{"authorization_ttl":10}}`), 200, "")
 			c.want(auth("access"), 201, "")
 		})
 		c.want(c.do(admin, "PATCH", idp, `{"identity_provider":{"enabled":false}}`), 200, "")
 		c.want(auth("access"), 403, "is disabled")
 		c.want(c.do(scoped.header.Get("X-Subject-Token"), "GET", "/v3/auth/projects", ""), 401, "")
+		c.want(c.do(admin, "GET", "/v3/users/"+in.at("token/user/id"), ""), 200, "Ursula")
+		c.want(c.do(admin, "DELETE", idp, ""), 204, "")
+		c.want(c.do(admin, "GET", "/v3/users/"+in.at("token/user/id"), ""), 404, "")
 	}, func(d *identity.Deps, opts *[]api.Option) {
 		passed.Store(0)
 		d.Clock = clock.Func(func() time.Time { return time.Now().Add(time.Duration(passed.Load())) })
@@ -155,18 +158,28 @@ func TestOpenID(t *testing.T) {
 
 // delegated: a program of a federated user acts by the provider's groups for
 // as long as the provider says after the user's last sign-in.
-func delegated(t *testing.T, c *cloud, user, project, token string, passed *atomic.Int64, signIn func()) {
+func delegated(t *testing.T, c *cloud, admin, user, project, token string, passed *atomic.Int64, signIn func()) {
 	t.Helper()
 	a := c.want(c.do(token, "POST", "/v3/users/"+user+"/application_credentials", `{"application_credential":{"name":"program","secret":"s"}}`), 201, "")
 	program := `{"auth":{"identity":{"methods":["application_credential"],"application_credential":{"id":"` + a.at("application_credential/id") + `","secret":"s"}}}}`
 	c.want(c.signIn(program), 401, "") // without a time nothing is kept of the groups
+	groups := "/v3/users/" + user + "/groups"
+	c.want(c.do(token, "GET", groups, ""), 200, `"groups":[]`)
 	signIn()
+	expires := time.Now().Add(time.Duration(passed.Load()) + 10*time.Minute).UTC()
+	shown := c.want(c.do(token, "GET", groups, ""), 200, `"name":"dev"`)
+	if at, err := time.Parse("2006-01-02T15:04:05.000000", shown.at("groups/0/membership_expires_at")); err != nil || at.Sub(expires).Abs() > time.Minute {
+		c.t.Errorf("%s; want the membership to end at %s", shown.text, expires)
+	}
+	c.want(c.do(admin, "HEAD", "/v3/groups/"+shown.at("groups/0/id")+"/users/"+user, ""), 204, "")
 	acting := c.want(c.signIn(program), 201, project).header.Get("X-Subject-Token")
 	passed.Add(int64(9 * time.Minute))
 	c.want(c.do(acting, "GET", "/v3/auth/catalog", ""), 200, "")
 	passed.Add(int64(2 * time.Minute))
 	c.want(c.do(acting, "GET", "/v3/auth/catalog", ""), 401, "")
 	c.want(c.signIn(program), 401, "")
+	c.want(c.do(token, "GET", groups, ""), 200, `"groups":[]`)
+	c.want(c.do(admin, "HEAD", "/v3/groups/"+shown.at("groups/0/id")+"/users/"+user, ""), 404, "")
 	signIn()
 	c.want(c.do(acting, "GET", "/v3/auth/catalog", ""), 200, "")
 }

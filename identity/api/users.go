@@ -164,9 +164,13 @@ func (h *handler) userGroups(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	items, err := h.store.GroupsOf(r.Context(), httpx.Param(r, "user_id"), append(filters, ownDomainOnly(r)...))
+	items, err := h.svc.Memberships(r.Context(), httpx.Param(r, "user_id"), append(filters, ownDomainOnly(r)...))
 	if err != nil {
 		return err
 	}
-	return list(w, r, "groups", items, groupView)
+	return list(w, r, "groups", items, func(r *http.Request, m *identity.Membership) object {
+		v := groupView(r, &m.Group)
+		v["membership_expires_at"] = expiry(m.ExpiresAt)
+		return v
+	})
 }

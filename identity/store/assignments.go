@@ -40,13 +40,43 @@ func (s *Store) UsersIn(ctx context.Context, groupID string, f []db.Filter) ([]i
 
 // GroupsOf implements identity.Store.
 func (s *Store) GroupsOf(ctx context.Context, userID string, f []db.Filter) ([]identity.Group, error) {
+	return s.groupsIn(ctx, f, "SELECT group_id FROM memberships WHERE user_id = ?", userID)
+}
+
+// groupsIn gives the groups whose ids a query selects.
+func (s *Store) groupsIn(ctx context.Context, f []db.Filter, ids string, args ...any) ([]identity.Group, error) {
 	list := []identity.Group{}
 	t := s.Groups().(*table[identity.Group])
 	q, err := db.ApplyFilters(t.from(s.db.Query(ctx), &list), f, t.filters())
 	if err != nil {
 		return nil, err
 	}
-	return list, q.Where("?TableAlias.id IN (SELECT group_id FROM memberships WHERE user_id = ?)", userID).OrderExpr("?TableAlias.name").Scan(ctx)
+	return list, q.Where("?TableAlias.id IN ("+ids+")", args...).OrderExpr("?TableAlias.name").Scan(ctx)
+}
+
+// ExpiringGroupsOf implements identity.Store.
+func (s *Store) ExpiringGroupsOf(ctx context.Context, userID string, now time.Time, f []db.Filter) ([]identity.Membership, error) {
+	groups, err := s.groupsIn(ctx, f, "SELECT group_id FROM expiring_memberships WHERE user_id = ? AND expires_at > ?", userID, now)
+	if err != nil {
+		return nil, err
+	}
+	var ends []struct {
+		GroupID   string
+		ExpiresAt time.Time
+	}
+	if err := s.db.Query(ctx).NewSelect().TableExpr("expiring_memberships").Column("group_id", "expires_at").
+		Where("user_id = ? AND expires_at > ?", userID, now).Order("expires_at").Scan(ctx, &ends); err != nil {
+		return nil, err
+	}
+	last := map[string]*time.Time{} // another provider may say so for longer
+	for i := range ends {
+		last[ends[i].GroupID] = &ends[i].ExpiresAt
+	}
+	out := make([]identity.Membership, len(groups))
+	for i, g := range groups {
+		out[i] = identity.Membership{Group: g, ExpiresAt: last[g.ID]}
+	}
+	return out, nil
 }
 
 // ActorGroups implements identity.Store.
@@ -86,8 +116,13 @@ func (s *Store) RemoveMember(ctx context.Context, groupID, userID string) error 
 }
 
 // IsMember implements identity.Store.
-func (s *Store) IsMember(ctx context.Context, groupID, userID string) (bool, error) {
-	return s.db.Query(ctx).NewSelect().TableExpr("memberships").Where("group_id = ? AND user_id = ?", groupID, userID).Exists(ctx)
+func (s *Store) IsMember(ctx context.Context, groupID, userID string, now time.Time) (bool, error) {
+	q := s.db.Query(ctx)
+	lasting, err := q.NewSelect().TableExpr("memberships").Where("group_id = ? AND user_id = ?", groupID, userID).Exists(ctx)
+	if err != nil || lasting {
+		return lasting, err
+	}
+	return q.NewSelect().TableExpr("expiring_memberships").Where("group_id = ? AND user_id = ? AND expires_at > ?", groupID, userID, now).Exists(ctx)
 }
 
 // Implications implements identity.Store.

@@ -212,6 +212,17 @@ func (s *Store) ExternalUser(ctx context.Context, source, uniqueID string) (stri
 	return id, err
 }
 
+// ForgetExternalUsers implements identity.Store.
+func (s *Store) ForgetExternalUsers(ctx context.Context, source string) ([]string, error) {
+	var ids []string
+	q := s.db.Query(ctx)
+	if err := q.NewRaw(`SELECT e.user_id FROM external_users AS e JOIN users AS u ON u.id = e.user_id WHERE e.source = ? AND u.password_hash = ''
+		AND NOT EXISTS (SELECT 1 FROM external_users AS o WHERE o.user_id = e.user_id AND o.source <> e.source)`, source).Scan(ctx, &ids); err != nil {
+		return nil, err
+	}
+	return ids, each(run(ctx, q, "DELETE FROM external_users WHERE source = ?", source))
+}
+
 // AddExternalUser implements identity.Store.
 func (s *Store) AddExternalUser(ctx context.Context, source, uniqueID, userID string) error {
 	return each(run(ctx, s.db.Query(ctx), "INSERT INTO external_users (source, unique_id, user_id) VALUES (?, ?, ?) "+
