@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"nubo/dashboard"
 	"nubo/identity"
 	"nubo/identity/driver/oidc"
 	"nubo/internal/config"
@@ -88,6 +89,8 @@ type settings struct {
 	identity  identity.Config
 	security  identity.SecurityConfig
 	openid    oidc.Config
+	fed       identity.FederationConfig
+	sso       dashboard.SSOConfig
 	parts
 	loaded *config.Loaded
 }
@@ -97,6 +100,7 @@ func (s *settings) sections() []config.Section {
 		{Name: "DEFAULT", Ptr: &s.def}, {Name: "database", Ptr: &s.database}, {Name: "messaging", Ptr: &s.messaging},
 		{Name: "policy", Ptr: &s.policy}, {Name: "identity", Ptr: &s.identity},
 		{Name: "security_compliance", Ptr: &s.security}, {Name: "openid", Ptr: &s.openid},
+		{Name: "federation", Ptr: &s.fed}, {Name: "dashboard", Ptr: &s.sso},
 	}, s.parts.sections()...)
 }
 

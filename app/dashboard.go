@@ -25,6 +25,10 @@ func (c *cloud) buildDashboard(context.Context) (service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	choices, err := c.set.sso.Choices()
+	if err != nil {
+		return nil, err
+	}
 	key := sha256.Sum256([]byte("dashboard:" + c.sec.Dashboard))
 	d, err := dashboard.New(dashboard.Config{
 		Services: map[string]dashboard.Endpoint{
@@ -36,7 +40,7 @@ func (c *cloud) buildDashboard(context.Context) (service.Service, error) {
 			"volume":    {Endpoint: c.set.url(portVolume, "/v3"), Version: volume.APIVersion},
 			"messaging": broker,
 		},
-		HTTP: c.http, Key: key[:], Policies: func() []dashboard.Explainer { return append(c.policies(), own) }, Traces: c.trace, UI: web.Files(), Clock: clock.System, Log: c.module("dashboard"),
+		Choices: choices, HTTP: c.http, Key: key[:], Policies: func() []dashboard.Explainer { return append(c.policies(), own) }, Traces: c.trace, UI: web.Files(), Clock: clock.System, Log: c.module("dashboard"),
 	})
 	if err != nil {
 		return nil, err

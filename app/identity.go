@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
+	"nubo/dashboard"
 	"nubo/identity"
 	identityapi "nubo/identity/api"
 	"nubo/identity/driver/hashing"
@@ -65,8 +67,12 @@ func (c *cloud) buildIdentity(ctx context.Context) (service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	federation := c.set.fed
+	if len(c.set.sso.WebSSOChoices) > 0 { // the cloud trusts its own
+		federation.TrustedDashboard = append(slices.Clone(federation.TrustedDashboard), c.set.url(portDashboard, dashboard.SSOPath))
+	}
 	deps := identity.Deps{
-		Store: st, Keys: keys, CredentialKeys: credentialKeys, Security: c.set.security, OpenDirectory: ldap.Open, Bus: c.bus, Clock: clock.System, Log: c.module("identity"),
+		Store: st, Keys: keys, CredentialKeys: credentialKeys, Security: c.set.security, Federation: federation, OpenDirectory: ldap.Open, Bus: c.bus, Clock: clock.System, Log: c.module("identity"),
 	}
 	closers := []func() error{st.Close}
 	if c.hashesApart {

@@ -46,16 +46,21 @@ func onEach(t *testing.T, test func(t *testing.T, b *testbed)) {
 }
 
 // testCloud starts a cloud of all modules and stops it when the test ends,
-// after which none of its goroutines may be left.
-func testCloud(t *testing.T, database string) *testbed {
+// after which none of its goroutines may be left. more are further keys of the
+// configuration, each before its value.
+func testCloud(t *testing.T, database string, more ...string) *testbed {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	dir := t.TempDir()
-	set, err := loadWith("", map[string]string{
+	keys := map[string]string{
 		"database.url":     database,
 		"DEFAULT.data_dir": dir, "DEFAULT.host": "sim0", "DEFAULT.port_offset": fmt.Sprint(freeOffset(t)), "compute.virt": "simulated",
 		"image.image_cache_max_size": "64MiB",
-	})
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		keys[more[i]] = more[i+1]
+	}
+	set, err := loadWith("", keys)
 	testx.NoErr(t, err)
 	sec, _, err := ensureSecrets(filepath.Join(dir, "secrets.json"), "")
 	testx.NoErr(t, err)

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -32,8 +33,11 @@ func (s *seed) proofs() map[string]func() string {
 			c.header["Authorization"] = "Basic " + base64.StdEncoding.EncodeToString([]byte(s.value("identity", "application_credential_id")+":"+programSecret))
 			return s.signed(c, `"token_type":"Bearer"`)
 		},
-		"image DELETE /cache/{image_id}": func() string { return s.uncached("DELETE", "/v2/cache/"+s.value("image", "image_id"), nil) },
-		"image DELETE /cache":            func() string { return s.uncached("DELETE", "/v2/cache", nil) },
+		"identity GET /auth/OS-FEDERATION/websso/{protocol_id}":                                       func() string { return s.toProvider("/websso/openid") },
+		"identity GET /auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso": func() string { return s.toProvider("/identity_providers/idp-A/protocols/openid/websso") },
+		"identity GET /auth/OS-FEDERATION/identity_providers/{idp_id}/protocol/{protocol_id}/websso":  func() string { return s.toProvider("/identity_providers/idp-A/protocol/openid/websso") },
+		"image DELETE /cache/{image_id}":                                                              func() string { return s.uncached("DELETE", "/v2/cache/"+s.value("image", "image_id"), nil) },
+		"image DELETE /cache":                                                                         func() string { return s.uncached("DELETE", "/v2/cache", nil) },
 		"image POST /cache/clean": func() string {
 			return s.uncached("POST", "/v2/cache/clean", func() { // as if the disk had lost it
 				testx.NoErr(s, os.Remove(filepath.Join(s.c.set.image.ImageCacheDir, s.value("image", "image_id"))))
@@ -57,6 +61,35 @@ func (s *seed) signed(c call, want string) string {
 		return "answers a forged request with " + r.String()
 	}
 	if r := s.do(c); r.status >= 300 || !strings.Contains(string(r.body), want) {
+		return "answers " + r.String()
+	}
+	return ""
+}
+
+// trustedDashboard is one to which identity gives tokens.
+const trustedDashboard = "http://127.0.0.1:1/websso"
+
+// toProvider asks to sign in with a browser, and must be sent to A's provider,
+// at once or by way of its own address here.
+func (s *seed) toProvider(path string) string {
+	mux := http.NewServeMux()
+	provider := httptest.NewServer(mux)
+	defer provider.Close()
+	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":%q,"jwks_uri":%q}`, provider.URL, provider.URL+"/authorize", provider.URL+"/keys")
+	})
+	mux.HandleFunc("/authorize", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.URL.Query().Get("client_id"), " asks who this is")
+	})
+	s.must(s.root, "identity", "PATCH", "/v3/OS-FEDERATION/identity_providers/idp-A", obj{"identity_provider": obj{"remote_ids": arr{provider.URL}}})
+	ask := func(path, origin string) reply {
+		return s.do(call{service: "identity", method: "GET", path: path + "?" + url.Values{"origin": {origin}}.Encode()})
+	}
+	path = "/v3/auth/OS-FEDERATION" + path
+	if r := ask(path, "http://127.0.0.1:2/"); r.status != http.StatusUnauthorized {
+		return "answers a dashboard it does not trust with " + r.String()
+	}
+	if r := ask(path, trustedDashboard); string(r.body) != "cloud asks who this is" {
 		return "answers " + r.String()
 	}
 	return ""

@@ -34,6 +34,8 @@ type Config struct {
 	// Services are the components by the names the front end uses: identity,
 	// image, compute, placement, network, volume, messaging.
 	Services map[string]Endpoint
+	// Choices are where people may sign in besides here.
+	Choices []Choice
 	// HTTP reaches them.
 	HTTP *http.Client
 	// Key seals the sessions: 32 bytes.
@@ -52,6 +54,7 @@ type Config struct {
 // Service is the dashboard.
 type Service struct {
 	services map[string]Endpoint
+	choices  []Choice
 	http     *http.Client
 	sealer   *sealer
 	policies func() []Explainer
@@ -75,7 +78,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		services: cfg.Services, http: cfg.HTTP, sealer: sealer, policies: cfg.Policies, traces: cfg.Traces, ui: cfg.UI, clock: cfg.Clock, log: cfg.Log,
+		services: cfg.Services, choices: cfg.Choices, http: cfg.HTTP, sealer: sealer, policies: cfg.Policies, traces: cfg.Traces, ui: cfg.UI, clock: cfg.Clock, log: cfg.Log,
 		hub: newHub(), done: make(chan struct{}),
 	}
 	s.callers.by = map[[32]byte]knownCaller{}
@@ -98,9 +101,12 @@ func (s *Service) client(service, token string) *rest.Client {
 func (s *Service) Handler() http.Handler {
 	r := chi.NewRouter()
 	r.Use(headers)
+	r.Post(SSOPath, s.endSSO) // from identity's page
 	r.Route("/dashboard", func(r chi.Router) {
 		r.Use(s.sameOrigin)
 		r.Post("/session", s.handle(s.signIn))
+		r.Get("/websso/choices", s.handle(s.ssoChoices))
+		r.Get("/websso/begin/{provider}/{protocol}", s.handle(s.beginSSO))
 		r.NotFound(s.handle(func(http.ResponseWriter, *http.Request) error {
 			return refuse(http.StatusNotFound, "There is no such address.")
 		}))

@@ -2,12 +2,59 @@ package identity
 
 import (
 	"context"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"nubo/internal/clock"
 	"nubo/internal/fault"
 )
+
+// FederationConfig is section [federation] of the configuration.
+type FederationConfig struct {
+	TrustedDashboard        []string `default:"" help:"Addresses of dashboards that may get a token after a sign-in with a browser: https://dashboard.example.org/auth/websso/."`
+	DefaultAuthorizationTTL int      `toml:"default_authorization_ttl" default:"0" help:"For how many minutes after a sign-in the groups of a provider that says nothing of it count; 0: not at all."`
+}
+
+// TrustsDashboard reports whether a dashboard may get tokens. Names of hosts
+// are compared without case.
+func (s *Identity) TrustsDashboard(origin string) bool {
+	return slices.ContainsFunc(s.federation.TrustedDashboard, func(trusted string) bool { return plainHost(trusted) == plainHost(origin) })
+}
+
+// plainHost gives an address with its host in lower case.
+func plainHost(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	u.Host = strings.ToLower(u.Host)
+	return u.String()
+}
+
+// Nonce is a word that lets one script of one page run.
+func Nonce() string { return newAuditID() }
+
+// ProvidersOf lists the providers at which one may sign in by a protocol.
+func (s *Identity) ProvidersOf(ctx context.Context, protocolID string) ([]IdentityProvider, error) {
+	all, err := s.store.IdentityProviders().List(ctx, everything, filters(equal("enabled", true)))
+	if err != nil {
+		return nil, err
+	}
+	var out []IdentityProvider
+	for _, idp := range all {
+		_, err := s.store.Protocol(ctx, idp.ID, protocolID)
+		if fault.Is(err, fault.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, idp)
+	}
+	return out, nil
+}
 
 // IdentityProvider is a party that vouches for users of a domain of its own.
 type IdentityProvider struct {
@@ -16,7 +63,8 @@ type IdentityProvider struct {
 	Enabled     bool
 	Description string
 	// AuthorizationTTL is for how many minutes after a sign-in its groups
-	// count for what the user does with other credentials; nil: not at all.
+	// count for what the user does with other credentials; nil: as long as the
+	// configuration says, 0: not at all.
 	AuthorizationTTL *int
 	RemoteIDs        []string `bun:"remote_ids"` // how the provider calls itself: an OpenID issuer
 }
@@ -256,10 +304,14 @@ func (s *Identity) SignInFederated(ctx context.Context, idp *IdentityProvider, p
 // keepMemberships has a user's groups count for as long as their provider
 // says.
 func (s *Identity) keepMemberships(ctx context.Context, idp *IdentityProvider, userID string, groups []string) error {
-	if idp.AuthorizationTTL == nil || *idp.AuthorizationTTL <= 0 || len(groups) == 0 {
+	minutes := s.federation.DefaultAuthorizationTTL
+	if idp.AuthorizationTTL != nil {
+		minutes = *idp.AuthorizationTTL
+	}
+	if minutes <= 0 || len(groups) == 0 {
 		return nil
 	}
-	expires := s.clock.Now().Add(time.Duration(*idp.AuthorizationTTL) * time.Minute)
+	expires := s.clock.Now().Add(time.Duration(minutes) * time.Minute)
 	return s.change(ctx, func(ctx context.Context) error {
 		for _, g := range groups {
 			if err := s.store.AddExpiringMember(ctx, g, userID, idp.ID, expires); err != nil {

@@ -33,6 +33,7 @@ type Deps struct {
 	// CredentialKeys seal users' credentials.
 	CredentialKeys *fernet.Repository
 	Security       SecurityConfig
+	Federation     FederationConfig
 	// OpenDirectory opens the directories of domains that have one; nil where
 	// there are none.
 	OpenDirectory OpenDirectory
@@ -55,6 +56,7 @@ type Identity struct {
 	clock         clock.Clock
 	log           *slog.Logger
 	rules         rules
+	federation    FederationConfig
 	hasher        *hasher
 	tokens        *tokenCache
 	dirs          directories
@@ -72,7 +74,7 @@ func New(cfg Config, d Deps) (*Identity, error) {
 	}
 	return &Identity{
 		cfg: cfg, store: st, keys: d.Keys, credKeys: d.CredentialKeys, openDirectory: d.OpenDirectory, bus: d.Bus, clock: d.Clock, log: d.Log,
-		rules: r, hasher: newHasher(cfg, d.Bcrypt, d.Log), tokens: newTokenCache(),
+		rules: r, federation: d.Federation, hasher: newHasher(cfg, d.Bcrypt, d.Log), tokens: newTokenCache(),
 	}, nil
 }
 

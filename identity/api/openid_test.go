@@ -137,6 +137,12 @@ func TestOpenID(t *testing.T) {
 		scoped := c.want(c.signIn(`{"auth":{"identity":{"methods":["token"],"token":{"id":"`+token+`"}},"scope":{"project":{"id":"`+project+`"}}}}`), 201, `"name":"member"`)
 		c.want(scoped, 201, `"groups":[{"id":"`+dev+`"}]`)
 		webSignIn(t, c, p)
+		// which of two providers is meant, the user says
+		c.want(c.do(admin, "PUT", strings.Replace(idp, "acme", "beta", 1), `{"identity_provider":{"enabled":true,"description":"Beta & Co"}}`), 201, "")
+		c.want(c.do(admin, "PUT", strings.Replace(idp, "acme", "beta", 1)+"/protocols/openid", `{"protocol":{"mapping_id":"m"}}`), 201, "")
+		choose := c.do("", "GET", "/v3/auth/OS-FEDERATION/websso/openid?origin="+url.QueryEscape(dashboard), "")
+		c.want(choose, 200, `/acme/protocols/openid/websso?origin=http%3A%2F%2F127.0.0.1%3A9999%2Fauth%2Fwebsso%2F">acme</a>`)
+		c.want(choose, 200, `Beta &amp; Co</a>`)
 		delegated(t, c, admin, in.at("token/user/id"), project, scoped.header.Get("X-Subject-Token"), &passed, func() {
 			c.want(c.do(admin, "PATCH", idp, `{"identity_provider":{"authorization_ttl":10}}`), 200, "")
 			c.want(auth("access"), 201, "")
@@ -150,8 +156,9 @@ func TestOpenID(t *testing.T) {
 	}, func(d *identity.Deps, opts *[]api.Option) {
 		passed.Store(0)
 		d.Clock = clock.Func(func() time.Time { return time.Now().Add(time.Duration(passed.Load())) })
+		d.Federation.TrustedDashboard = []string{dashboard}
 		*opts = append(*opts, api.WithVerifier(oidc.New(oidc.Config{
-			ClientID: "cloud", ClientSecret: "hidden", Scopes: []string{"openid"}, TrustedDashboard: []string{dashboard},
+			ClientID: "cloud", ClientSecret: "hidden", Scopes: []string{"openid"},
 		}, p.Client())))
 	})
 }
@@ -189,9 +196,18 @@ func delegated(t *testing.T, c *cloud, admin, user, project, token string, passe
 func webSignIn(t *testing.T, c *cloud, p *openID) {
 	t.Helper()
 	const path = "/v3/auth/OS-FEDERATION/identity_providers/acme/protocols/openid/websso"
-	c.want(c.do("", "GET", path+"?origin=http://elsewhere/", ""), 401, "not a trusted dashboard")
-	c.want(c.do("", "GET", path, ""), 400, "origin")
-	begin := c.want(c.do("", "GET", path+"?origin="+url.QueryEscape(dashboard), ""), 302, "")
+	const any = "/v3/auth/OS-FEDERATION/websso/openid"
+	asked := "?origin=" + url.QueryEscape(dashboard)
+	for _, begin := range []string{path, any, strings.Replace(path, "/protocols/", "/protocol/", 1)} {
+		refused := c.want(c.do("", "GET", begin+"?origin=http://elsewhere/", ""), 401, "<p>http://elsewhere/ is not a trusted dashboard host</p>")
+		testx.Equal(t, refused.header.Get("Content-Security-Policy"), "default-src 'none'; base-uri 'none'; frame-ancestors 'none'")
+		c.want(c.do("", "GET", begin, ""), 400, "origin")
+	}
+	c.want(c.do("", "GET", path+"?origin="+url.QueryEscape("http://127.0.0.1:9999/auth/websso/<b>"), ""), 401, "websso/&lt;b&gt; is not")
+	c.want(c.do("", "GET", strings.Replace(path, "acme", "absent", 1)+asked, ""), 404, "Could not find identity provider: absent.")
+	c.want(c.do("", "GET", strings.Replace(any, "openid", "saml2", 1)+asked, ""), 404, "Could not find federation protocol: saml2.")
+	testx.Equal(t, c.want(c.do("", "GET", any+asked, ""), 302, "").header.Get("Location"), path+asked)
+	begin := c.want(c.do("", "GET", path+asked, ""), 302, "")
 	cookie, _, _ := strings.Cut(begin.header.Get("Set-Cookie"), ";")
 	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: p.Client().Transport}
 	resp, err := browser.Get(begin.header.Get("Location"))
@@ -202,8 +218,13 @@ func webSignIn(t *testing.T, c *cloud, p *openID) {
 	callback := back.Path + "?" + back.RawQuery
 	c.want(c.do("", "GET", callback, ""), 401, "")                                                            // another browser
 	c.want(c.do("", "GET", strings.Replace(callback, "state=", "state=x", 1), "", "Cookie", cookie), 401, "") // another sign-in
+	c.want(c.do("", "GET", back.Path+"?error=access_denied", "", "Cookie", cookie), 401, "acme answers: access_denied.")
 	page := c.want(c.do("", "GET", callback, "", "Cookie", cookie), 200, `action="`+dashboard+`"`)
-	_, rest, _ := strings.Cut(page.text, `name="token" value="`)
+	_, nonce, _ := strings.Cut(page.text, `<script nonce="`)
+	nonce, _, _ = strings.Cut(nonce, `"`)
+	testx.Equal(t, page.header.Get("Content-Security-Policy"),
+		"default-src 'none'; base-uri 'none'; frame-ancestors 'none'; script-src 'nonce-"+nonce+"'; form-action http://127.0.0.1:9999")
+	_, rest, _ := strings.Cut(page.text, `name="token" id="token" value="`)
 	token, _, _ := strings.Cut(rest, `"`)
 	c.want(c.do(token, "GET", "/v3/auth/projects", ""), 200, "of Ursula")
 	c.want(c.do("", "GET", callback, "", "Cookie", cookie), 401, "") // a code counts once

@@ -272,8 +272,10 @@ func (h *handler) federationRoutes() []httpx.Route {
 		httpx.DELETE(protocol, "identity:delete_protocol", h.deleteProtocol),
 		httpx.GET(protocol+"/auth", httpx.Public, h.federatedSignIn),
 		httpx.POST(protocol+"/auth", httpx.Public, h.federatedSignIn),
-		httpx.GET("/auth"+idp+"/protocols/{protocol_id}/websso", httpx.Public, h.webSignIn),
-		httpx.GET("/auth"+idp+"/protocols/{protocol_id}/websso/callback", httpx.Public, h.webCallback),
+		httpx.GET("/auth"+federation+"/websso/{protocol_id}", httpx.Public, inBrowser(h.chooseProvider)),
+		httpx.GET("/auth"+protocol+"/websso", httpx.Public, inBrowser(h.webSignIn)),
+		httpx.GET("/auth"+idp+"/protocol/{protocol_id}/websso", httpx.Public, inBrowser(h.webSignIn)), // as the API reference writes it
+		httpx.GET("/auth"+protocol+"/websso/callback", httpx.Public, inBrowser(h.webCallback)),
 		httpx.GET(mappings, "identity:list_mappings", h.listMappings),
 		httpx.PUT(mappings+"/{mapping_id}", "identity:create_mapping", h.createMapping, httpx.Body(schemas.Body("mappings.save"))),
 		httpx.GET(mappings+"/{mapping_id}", "identity:get_mapping", getter(h.store.Mappings().Get, "mapping_id", "mapping", mappingView)),

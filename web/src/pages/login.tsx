@@ -1,15 +1,27 @@
-import { useQueryClient } from '@tanstack/react-query'
-import { Alert, Button, Card, Flex, Form, Input, Segmented } from 'antd'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Alert, Button, Card, Divider, Flex, Form, Input, Segmented } from 'antd'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, forgetAll, request, type Session } from '../kit/api'
 import { type Language, languages, setLanguage } from '../kit/i18n'
+
+/** An identity provider at which one may sign in. */
+interface Choice {
+  label: string
+  href: string
+}
 
 export function Login() {
   const { t, i18n } = useTranslation()
   const client = useQueryClient()
   const [error, setError] = useState<ApiError>()
   const [busy, setBusy] = useState(false)
+  const choices = useQuery({
+    queryKey: ['websso'],
+    queryFn: async () => (await request<{ choices: Choice[] }>('GET', '/dashboard/websso/choices')).choices,
+    staleTime: Infinity,
+  })
+  const refused = new URLSearchParams(window.location.search).get('sso') === 'refused'
   const signIn = async (values: { domain: string; user: string; password: string }) => {
     setBusy(true)
     setError(undefined)
@@ -29,6 +41,7 @@ export function Login() {
       </Flex>
       <Card style={{ width: 360 }}>
         <Form layout="vertical" onFinish={signIn} initialValues={{ domain: 'Default' }} requiredMark={false}>
+          {refused && !error ? <Alert type="error" showIcon role="alert" style={{ marginBottom: 16 }} title={t('login.refused')} /> : null}
           {error ? (
             <Alert
               type="error"
@@ -51,6 +64,18 @@ export function Login() {
             {t('login.signIn')}
           </Button>
         </Form>
+        {choices.data?.length ? (
+          <>
+            <Divider plain>{t('login.or')}</Divider>
+            <Flex vertical gap={8}>
+              {choices.data.map((c) => (
+                <Button key={c.href} href={c.href} block>
+                  {t('login.with', { name: c.label })}
+                </Button>
+              ))}
+            </Flex>
+          </>
+        ) : null}
       </Card>
       <Segmented
         aria-label={t('shell.language')}
