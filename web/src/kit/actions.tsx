@@ -66,6 +66,7 @@ export function Actions({ actions, row, data, buttons, after }: Props) {
     else if (a.confirm || a.danger) {
       modal.confirm({
         title: t('confirm.title', { action: t(`actions.${a.key}`), name: nameOf(row) }),
+        content: /^(delete|release)/.test(a.key) ? t('confirm.final') : undefined,
         okText: t(`actions.${a.key}`),
         cancelText: t('common.cancel'),
         okButtonProps: { danger: a.danger },

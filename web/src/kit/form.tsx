@@ -115,6 +115,12 @@ export function initial(fields: Field[]): Row {
   return Object.fromEntries(fields.filter((f) => f.initial !== undefined).map((f) => [f.name, f.initial]))
 }
 
+/** What is filled in, and in place of what is still wanted its name: NAME. */
+function sofar(fields: Field[], values: Row): Row {
+  const wanted = fields.filter((f) => f.required && values[f.name] === undefined && f.type !== 'number' && f.type !== 'multi')
+  return { ...values, ...Object.fromEntries(wanted.map((f) => [f.name, f.name.toUpperCase()])) }
+}
+
 interface Props {
   spec: FormSpec
   data: Row
@@ -133,7 +139,7 @@ export function FormDrawer({ spec, data, row, onClose }: Props) {
   const [busy, setBusy] = useState(false)
   const calls = () => {
     try {
-      const out = spec.calls(form.getFieldsValue(true), row ?? {}, data)
+      const out = spec.calls(sofar(fields, form.getFieldsValue(true)), row ?? {}, data)
       return Array.isArray(out) ? out : [out]
     } catch {
       return []

@@ -9,7 +9,7 @@ export function Problem({ error, retry }: { error: ApiError; retry?: () => void 
   const { t } = useTranslation()
   return (
     <Alert
-      type="error"
+      type={error.code === 403 || error.code === 404 ? 'warning' : 'error'}
       showIcon
       role="alert"
       title={
@@ -27,7 +27,13 @@ export function Problem({ error, retry }: { error: ApiError; retry?: () => void 
           {error.requestId ? <RequestId id={error.requestId} /> : null}
         </>
       }
-      action={retry ? <Button onClick={retry}>{t('common.retry')}</Button> : undefined}
+      action={
+        error.code === 403 || error.code === 404 ? (
+          <Button href="/overview">{t('menu.overview')}</Button>
+        ) : retry ? (
+          <Button onClick={retry}>{t('common.retry')}</Button>
+        ) : undefined
+      }
     />
   )
 }
