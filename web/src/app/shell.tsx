@@ -49,7 +49,7 @@ export function Shell() {
       </a>
       <Layout hasSider={wide} style={{ minHeight: '100vh' }}>
         {wide ? (
-          <Layout.Sider theme="light" width={232} className="side">
+          <Layout.Sider theme="light" width={220} className="side">
             <Logo />
             {nav}
           </Layout.Sider>

@@ -50,8 +50,17 @@ const looks: Record<Kind, { color: string; icon: ReactNode }> = {
   wait: { color: 'warning', icon: <PauseCircleFilled /> },
 }
 
-/** A state by icon, colour and word: never by colour alone. Calm, being down is nothing bad. */
-export function Status({ value, task, calm }: { value?: string; task?: string | null; calm?: boolean }) {
+interface Props {
+  value?: string
+  task?: string | null
+  /** Being down is nothing bad. */
+  calm?: boolean
+  /** What has the state, where that has a word of its own for it. */
+  of?: 'image' | 'floatingip'
+}
+
+/** A state by icon, colour and word: never by colour alone. */
+export function Status({ value, task, calm, of }: Props) {
   const { t, i18n } = useTranslation()
   if (!value) return <>–</>
   const key = value.toLowerCase()
@@ -59,7 +68,8 @@ export function Status({ value, task, calm }: { value?: string; task?: string | 
     color: 'default',
     icon: <ClockCircleFilled />,
   }
-  const word = i18n.exists(`status.${key}`) ? t(`status.${key}`) : value
+  const known = [`statusOf.${of}.${key}`, `status.${key}`].find((k) => i18n.exists(k))
+  const word = known ? t(known) : value
   return (
     <Space size={4} data-status={value}>
       <Tag color={look.color} icon={look.icon}>

@@ -27,7 +27,8 @@ export function QuotaBars({ lines, wide }: { lines: Line[]; wide?: boolean }) {
           <Progress
             aria-label={t(`fields.${key}`)}
             percent={limit <= 0 ? 0 : Math.min(100, Math.round((100 * (used + more)) / limit))}
-            success={more && limit > 0 ? { percent: Math.round((100 * used) / limit) } : undefined}
+            success={more && limit > 0 ? { percent: Math.round((100 * used) / limit), strokeColor: 'var(--ant-color-primary)' } : undefined}
+            strokeColor={more ? 'var(--ant-color-primary-border-hover)' : undefined}
             showInfo={false}
             size="small"
             status={limit >= 0 && used + more >= limit && (more === 0 || used + more > limit) ? 'exception' : 'normal'}

@@ -35,7 +35,7 @@ const own: ListSpec = {
       title: 'address',
       render: (row) => <Typography.Text copyable>{row.floating_ip_address}</Typography.Text>,
     },
-    { key: 'status', render: (row) => <Status value={row.status} calm={!row.port_id} /> },
+    { key: 'status', render: (row) => <Status value={row.status} calm={!row.port_id} of={row.port_id ? undefined : 'floatingip'} /> },
     { key: 'fixed_ip_address', title: 'fixedIp' },
     {
       key: 'server',

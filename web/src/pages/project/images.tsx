@@ -7,13 +7,14 @@ import { type ApiError, type Row, send, useCan } from '../../kit/api'
 import { Id } from '../../kit/detail'
 import { type Field, Fields, initial } from '../../kit/form'
 import { ago, bytes } from '../../kit/format'
+import { t } from '../../kit/i18n'
 import { ListPage, type ListSpec } from '../../kit/list'
 import { reason } from '../../kit/reason'
 import { Status } from '../../kit/status'
 
 const patch = 'application/openstack-images-v2.1-json-patch'
 const formats = ['qcow2', 'raw', 'vmdk', 'vdi', 'vhd', 'iso'].map((value) => ({ value, label: value }))
-const visibilities = ['private', 'shared', 'community', 'public'].map((value) => ({ value, label: value }))
+const visibilities = () => ['private', 'shared', 'community', 'public'].map((value) => ({ value, label: t(`visibility.${value}`) }))
 
 const remove: Action = {
   key: 'deleteImage',
@@ -29,8 +30,8 @@ const spec: ListSpec = {
   rows: (data) => data.images,
   columns: [
     { key: 'name', render: (row) => row.name || row.id },
-    { key: 'status', render: (row) => <Status value={row.status} /> },
-    { key: 'visibility' },
+    { key: 'status', render: (row) => <Status value={row.status} of="image" /> },
+    { key: 'visibility', text: (row) => row.visibility, render: (row) => t(`visibility.${row.visibility}`) },
     { key: 'disk_format', title: 'format' },
     { key: 'size', title: 'bytes', text: (row) => row.size ?? 0, render: (row) => bytes(row.size) },
     { key: 'created', text: (row) => row.created_at, render: (row) => ago(row.created_at) },
@@ -45,7 +46,7 @@ const spec: ListSpec = {
         title: 'edit',
         fields: (_, row) => [
           { name: 'name', required: true, initial: row?.name },
-          { name: 'visibility', type: 'select', initial: row?.visibility, options: visibilities },
+          { name: 'visibility', type: 'select', initial: row?.visibility, options: visibilities() },
           { name: 'protected', type: 'switch', initial: row?.protected },
         ],
         calls: (v, row) => ({
@@ -67,11 +68,11 @@ const spec: ListSpec = {
 
 export const Images = () => <ListPage spec={spec} />
 
-const fields: Field[] = [
+const fields = (): Field[] => [
   { name: 'name', required: true },
   { name: 'file', type: 'file', required: true },
   { name: 'format', type: 'select', required: true, initial: 'qcow2', options: formats },
-  { name: 'visibility', type: 'select', initial: 'private', options: visibilities },
+  { name: 'visibility', type: 'select', initial: 'private', options: visibilities() },
   { name: 'minDisk', type: 'number', min: 0, initial: 0 },
   { name: 'minRam', type: 'number', min: 0, initial: 0 },
 ]
@@ -85,6 +86,7 @@ function UploadImage() {
   const client = useQueryClient()
   const [percent, setPercent] = useState<number>()
   const may = useCan(['add_image'])('add_image')
+  const all = fields()
   const submit = async () => {
     const v = form.getFieldsValue(true)
     const file = v.file[0].originFileObj as File
@@ -130,8 +132,8 @@ function UploadImage() {
           </Button>
         }
       >
-        <Form form={form} layout="vertical" initialValues={initial(fields)} onFinish={submit}>
-          <Fields fields={fields} values={{}} />
+        <Form form={form} layout="vertical" initialValues={initial(all)} onFinish={submit}>
+          <Fields fields={all} values={{}} />
         </Form>
         {percent === undefined ? null : <Progress percent={percent} aria-label={t('common.progress')} />}
       </Drawer>

@@ -99,6 +99,7 @@ export function RpcMap() {
         <Skeleton active />
       )}
       <Table<Line>
+        className="rpc-lines"
         size="small"
         rowKey="key"
         pagination={false}
