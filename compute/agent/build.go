@@ -29,11 +29,18 @@ func (h *host) buildAndRun(ctx context.Context, args compute.BuildArgs) (nothing
 		return nothing{}, nil
 	}
 	defer h.leave(id, w)
-	if rpc.Redelivered(ctx) {
-		return nothing{}, h.rebuild(ctx, id, args)
+	if !rpc.Redelivered(ctx) {
+		if err := h.build(ctx, args, false); !errors.Is(err, errBegun) {
+			return nothing{}, err
+		}
 	}
-	return nothing{}, h.build(ctx, args, false)
+	return nothing{}, h.rebuild(ctx, id, args)
 }
+
+// errBegun is the end of a build that is no longer to be begun: a process
+// before this one began it, or this one, and the answer to that got lost; or
+// the server is deleted.
+var errBegun = errors.New("the build was begun before")
 
 // rebuild goes on with a build that was begun, if that is how the server is.
 func (h *host) rebuild(ctx context.Context, id string, args compute.BuildArgs) error {
@@ -69,7 +76,9 @@ func (h *host) build(ctx context.Context, args compute.BuildArgs, begun bool) er
 		Set: compute.ServerFields{TaskState: &task},
 	}, nil)
 	switch {
-	case lost(err): // it was begun, and will be found so; or deleted
+	case lost(err) && !begun:
+		return errBegun
+	case lost(err): // deleted
 		return nil
 	case err == nil:
 		err = h.bringUp(ctx, s, begun || args.Attempt > 1, start)

@@ -142,6 +142,29 @@ func TestDeletedWhileScheduled(t *testing.T) {
 
 // TestAgentKilledWhileBuilding stops the agent with its guest half made, and
 // with the cast lost besides.
+// TestBeginningIsTold has the conductor's answer to the beginning of a build
+// lost, and the second one say that it is too late: the build goes on, without
+// anybody looking for forgotten ones.
+func TestBeginningIsTold(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, func(c *cloud) { c.interval = time.Hour })
+	c.await(c.create().ID, compute.Active) // the agent's first look is over
+	c.stop("scheduler")
+	s := c.create()
+	sent := *c.server(s.ID)
+	host, task := "sim0", compute.Networking
+	after, err := c.store.UpdateServer(c.ctx, compute.Update{ServerID: s.ID, Set: compute.ServerFields{Host: &host, Node: &host, TaskState: &task}})
+	testx.NoErr(t, err)
+	testx.Equal(t, after.TaskState, compute.Networking)
+	sent.Host, sent.Node = host, host
+	cast, err := compute.NewAgentClient(c.bus).Cast(c.ctx, host, compute.MethodBuildAndRun, compute.BuildArgs{Server: &sent, Attempt: 1})
+	testx.NoErr(t, err)
+	_, err = c.bus.Publish(c.ctx, asList(cast))
+	testx.NoErr(t, err)
+	c.await(s.ID, compute.Active)
+	testx.Equal(t, c.guests(), 2)
+}
+
 func TestAgentKilledWhileBuilding(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]bool{"cast comes again": false, "cast is lost": true} {
