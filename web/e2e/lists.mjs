@@ -1,7 +1,7 @@
 // What one finds, filters, keeps and does with several things at once.
 //
 //   usage: node lists.mjs BASE LANGUAGE PASSWORD
-import { furnish, password as theirs, seed, settled } from './seed.mjs'
+import { furnish, password as theirs, seed, settled, until } from './seed.mjs'
 import { launch, Person, Report } from './ui.mjs'
 
 const [base, language, password] = process.argv.slice(2)
@@ -105,6 +105,93 @@ try {
     await all.gone()
     const [hidden] = await admin.must('volume', 'GET', '/volumes?name=hidden-disk')
     await admin.must('volume', 'DELETE', `/volumes/${hidden.id}`)
+  })
+  const names = (person) => person.page.locator('.ant-table-row .row-name').allInnerTexts()
+  const shows = (person, want) => until(`${want}`, async () => (await names(person)).map((n) => n.trim()).sort().join() === want)
+  const field = member.page.locator('[data-filter] input')
+  await step('key:value is completed to a chip, kept in the address, and undone by going back', async () => {
+    for (const [name, size] of [
+      ['one', 1],
+      ['two', 2],
+      ['two more', 2],
+    ]) {
+      const made = await member.must('volume', 'POST', '/volumes', { volume: { name, size } })
+      await until(name, async () => (await member.must('volume', 'GET', `/volumes/${made.id}`)).status === 'available')
+    }
+    await member.menu('project', 'volumes')
+    await shows(member, 'data,one,two,two more')
+    await field.pressSequentially('siz')
+    await member.page.locator('.ant-select-item-option', { hasText: 'size:' }).click()
+    await member.page.locator('.ant-select-item-option', { hasText: /^2$/ }).click()
+    await member.page.locator('[data-chip="size:2"]').waitFor()
+    await shows(member, 'two,two more')
+    await field.pressSequentially('name:"two more" ')
+    await member.page.locator('[data-chip=\'name:"two more"\']').waitFor()
+    await shows(member, 'two more')
+    await member.page.reload()
+    await shows(member, 'two more')
+    same(await member.page.locator('[data-chip]').count(), 2)
+    await member.page.goBack()
+    await shows(member, 'two,two more')
+    same(await member.page.locator('[data-chip]').count(), 1)
+    await member.page.locator('[data-chip="size:2"]').getByRole('button').click()
+    await shows(member, 'data,one,two,two more')
+    await field.pressSequentially('more')
+    await shows(member, 'two more')
+    await field.fill('')
+    await field.pressSequentially('name:one ')
+    await member.page.locator('[data-chip="name:one"]').waitFor()
+    await member.page.keyboard.press('Backspace')
+    await shows(member, 'data,one,two,two more')
+  })
+  await step('several are deleted at once: their number is typed, each has its own outcome', async () => {
+    const [one] = await member.must('volume', 'GET', '/volumes?name=one')
+    await member.must('compute', 'POST', `/servers/${server.id}/os-volume_attachments`, { volumeAttachment: { volumeId: one.id } })
+    await member.status('one', 'in-use')
+    for (const name of ['one', 'two', 'two more']) {
+      await member.page.locator('.ant-table-row', { has: member.page.locator('.row-name', { hasText: new RegExp(`^${name}$`) }) }).getByRole('checkbox').check()
+    }
+    await member.page.locator('[data-bulk=delete]').click()
+    const dialog = member.page.locator('.ant-modal-confirm')
+    const button = dialog.locator('.ant-modal-confirm-btns button').last()
+    // One of the three is attached: it is left out, and the number is of the others.
+    for (const typed of ['', '3']) {
+      await dialog.getByRole('textbox').fill(typed)
+      same(await button.isEnabled(), false)
+    }
+    same(await dialog.locator('li').allInnerTexts(), ['two', 'two more'])
+    await dialog.getByRole('textbox').fill('2')
+    await button.click()
+    await dialog.waitFor({ state: 'detached' })
+    await shows(member, 'data,one')
+  })
+  await step('what fails of several is told in the task log, and stays selected', async () => {
+    await member.must('network', 'POST', '/networks', { network: { name: 'spare' } })
+    await member.menu('project', 'networks')
+    for (const name of ['private', 'spare']) await member.row(name).getByRole('checkbox').check()
+    await member.page.locator('[data-bulk=delete]').click()
+    const dialog = member.page.locator('.ant-modal-confirm')
+    await dialog.getByRole('textbox').fill('2')
+    await dialog.locator('.ant-modal-confirm-btns button').last().click()
+    await member.gone('spare')
+    const log = member.page.locator('.tasks')
+    await log.locator('li', { hasText: 'private' }).getByText(/req-/).waitFor()
+    await log.locator('li', { hasText: 'private' }).getByRole('button', { name: member.t('common.retry') }).waitFor()
+    await log.locator('li', { hasText: 'spare' }).getByText(member.t('taskState.done')).waitFor()
+    await member.page.keyboard.press('Escape')
+    await member.page.locator('[data-bulk=delete]', { hasText: '(1)' }).waitFor()
+    same(await member.row('private').getByRole('checkbox').isChecked(), true)
+  })
+  await step('servers are stopped and started from the list, those that are in a state for it', async () => {
+    await member.menu('project', 'servers')
+    await member.row('web').getByRole('checkbox').check()
+    same(await member.page.locator('[data-bulk=start]').isEnabled(), false)
+    await member.page.locator('[data-bulk=stop]').click()
+    await member.confirm()
+    await member.status('web', 'SHUTOFF')
+    await member.row('web').getByRole('checkbox').check()
+    await member.page.locator('[data-bulk=start]').click()
+    await member.status('web', 'ACTIVE')
   })
   await step('no page has failed', () => same([...admin.errors, ...member.errors], []))
 } catch (e) {

@@ -1,10 +1,10 @@
 // What can be done with a thing: shown by policy, asked about if dangerous,
 // run as a task.
 import { DownOutlined } from '@ant-design/icons'
-import { App, Button, Dropdown, Flex, Input, Tooltip } from 'antd'
+import { App, Button, Dropdown, Flex, Tooltip } from 'antd'
 import { useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { ApiError, type Call, type Row, useCan } from './api'
+import { type ApiError, type Call, type Row, useCan } from './api'
 import { useFocusNext } from './focus'
 import { FormDrawer, type FormSpec } from './form'
 import { reason } from './reason'
@@ -127,32 +127,4 @@ export function Actions({ actions, row, data, buttons, after }: Props) {
       {drawer}
     </>
   )
-}
-
-/** Deletes several at once, each with its own result; the number is typed. */
-export function useBulk() {
-  const { t } = useTranslation()
-  const { modal, message } = App.useApp()
-  return (a: Action, rows: Row[], data: Row, after: () => void) => {
-    let typed = ''
-    modal.confirm({
-      title: t('confirm.bulk', { action: t(`actions.${a.key}`), count: rows.length }),
-      content: <Input aria-label={t('confirm.type')} placeholder={t('confirm.type')} onChange={(e) => (typed = e.target.value)} />,
-      okButtonProps: { danger: a.danger },
-      okText: t(`actions.${a.key}`),
-      cancelText: t('common.cancel'),
-      onOk: async () => {
-        if (typed !== String(rows.length)) {
-          message.warning(t('confirm.type'))
-          throw new ApiError(0, 'not confirmed')
-        }
-        const done = await Promise.allSettled(
-          rows.map((row) => (a.calls ? run(`${t(`actions.${a.key}`)} ${nameOf(row)}`, a.calls(row, data)) : Promise.resolve())),
-        )
-        const failed = done.filter((d) => d.status === 'rejected').length
-        if (failed > 0) message.error(t('confirm.failed', { failed, count: rows.length }))
-        after()
-      },
-    })
-  }
 }

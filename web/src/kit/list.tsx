@@ -1,13 +1,15 @@
 // A list page is a description: what it asks for, its columns and actions.
 import { DownloadOutlined, ReloadOutlined, SettingOutlined } from '@ant-design/icons'
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { App, Button, Checkbox, Dropdown, Empty, Flex, Input, Space, Table, type TableColumnType, Tooltip, Typography } from 'antd'
+import { App, Button, Checkbox, Dropdown, Empty, Flex, Space, Table, type TableColumnType, Tooltip, Typography } from 'antd'
 import { type ComponentType, type ReactNode, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type Action, Actions, useBulk } from './actions'
+import { type Action, Actions } from './actions'
 import { type ApiError, type Call, type PageData, type Row, useCan, usePage } from './api'
+import { Bulk } from './bulk'
+import { FilterField, type Key } from './chips'
 import { csv, download } from './files'
-import { type Column, filter } from './filter'
+import { type Column, filter, valuesOf } from './filter'
 import { FormButton, type FormSpec } from './form'
 import { hole, type Long, most, order, piece, readAll, serverQuery, useLong } from './long'
 import { Missing, Problem } from './problem'
@@ -25,8 +27,8 @@ export interface ListSpec {
   params?: Record<string, string>
   columns: Column[]
   actions?: Action[]
-  /** The action that may be done with several rows at once. */
-  bulk?: Action
+  /** What may be done with several rows at once. */
+  bulk?: Action[]
   /** What makes one: a form, a page, or a button of its own. */
   create?: { rule?: string; form?: FormSpec; to?: string; button?: ComponentType }
   rowKey?: string
@@ -40,13 +42,12 @@ export function ListPage({ spec }: { spec: ListSpec }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const search = useSearch({ strict: false }) as { q?: string; sort?: string }
-  const ask = (change: { q?: string; sort?: string }) =>
-    navigate({ to: '.', search: ((old: object) => ({ ...old, ...change })) as never, replace: true })
+  const ask = (change: { q?: string; sort?: string }, replace = false) =>
+    navigate({ to: '.', search: ((old: object) => ({ ...old, ...change })) as never, replace })
   const first = usePage(spec.page, spec.long ? { limit: String(piece), ...spec.params } : (spec.params ?? { limit: String(most) }))
   const { data, isLoading } = first
   // All of them at once, while the page is still awaited.
-  useCan([spec.create, spec.bulk, ...(spec.actions ?? [])].flatMap((a) => a?.rule ?? []))
-  const bulk = useBulk()
+  useCan([spec.create, ...(spec.bulk ?? []), ...(spec.actions ?? [])].flatMap((a) => a?.rule ?? []))
   const [selected, setSelected] = useState<Row[]>([])
   const [hidden, setHidden] = useState<string[]>(() => stored(spec.key) ?? spec.columns.filter((c) => c.hidden).map((c) => c.key))
   const [api, setApi] = useState(false)
@@ -94,6 +95,9 @@ export function ListPage({ spec }: { spec: ListSpec }) {
       message.error((e as ApiError).message)
     }
   }
+  const at = new Map(shown.map((row) => [row[rowKey], row]))
+  const chosen = selected.map((row) => at.get(row[rowKey]) ?? row)
+  const keys = filterKeys(spec.columns, far, shown, data)
   const creation = data && spec.create ? <Create spec={spec} create={spec.create} data={data} after={() => void refetch()} /> : null
   return (
     <Flex vertical gap={16}>
@@ -102,14 +106,7 @@ export function ListPage({ spec }: { spec: ListSpec }) {
           {t(`pages.${spec.key}.title`)}
         </Typography.Title>
         <Space wrap>
-          <Input.Search
-            allowClear
-            placeholder={t('list.filter')}
-            aria-label={t('list.filter')}
-            defaultValue={search.q}
-            onChange={(e) => ask({ q: e.target.value || undefined })}
-            style={{ width: 220 }}
-          />
+          <FilterField keys={keys} value={search.q ?? ''} onChange={(q, begun) => ask({ q: q || undefined }, !begun)} />
           <Tooltip title={t('list.reload')}>
             <Button icon={<ReloadOutlined spin={isFetching} />} onClick={() => refetch()} aria-label={t('list.reload')} />
           </Tooltip>
@@ -133,18 +130,15 @@ export function ListPage({ spec }: { spec: ListSpec }) {
           </Dropdown>
           {spec.call ? <Button onClick={() => setApi(!api)}>{t('showApi.title')}</Button> : null}
           {spec.bulk && selected.length > 0 && data ? (
-            <Button
-              danger={spec.bulk.danger}
-              onClick={() =>
-                spec.bulk &&
-                bulk(spec.bulk, selected, data, () => {
-                  setSelected([])
-                  void refetch()
-                })
-              }
-            >
-              {t(`actions.${spec.bulk.key}`)} ({selected.length})
-            </Button>
+            <Bulk
+              actions={spec.bulk}
+              rows={chosen}
+              data={data}
+              done={(failed) => {
+                setSelected(failed)
+                void refetch()
+              }}
+            />
           ) : null}
           {creation}
         </Space>
@@ -226,6 +220,32 @@ function Create({ spec, create: { rule, form, to, button: Own }, data, after }: 
       </Button>
     </Tooltip>
   )
+}
+
+/** What the list can be filtered by: any column, or what the server knows if the list is its to filter. */
+function filterKeys(columns: Column[], far: Long | undefined, rows: Row[], data: PageData | undefined): Key[] {
+  const all: Column[] = far
+    ? Object.keys(far.filter)
+        .filter(Boolean)
+        .map((key) => columns.find((c) => c.key.toLowerCase() === key) ?? { key })
+    : columns
+  return all.map((c) => ({
+    key: c.key,
+    title: c.title ?? c.key,
+    values: () => [
+      ...new Set([
+        ...(data
+          ? valuesOf(
+              rows.filter((row) => !hole(row)),
+              data,
+              c,
+              50,
+            )
+          : []),
+        ...(c.values ?? []),
+      ]),
+    ],
+  }))
 }
 
 function column(c: Column, data: PageData | undefined, title: string, by: ReturnType<typeof order>, far?: Long): TableColumnType<Row> {

@@ -5,6 +5,7 @@
 import { useQueries } from '@tanstack/react-query'
 import { type UIEvent, useEffect, useMemo, useRef, useState } from 'react'
 import { type ApiError, type PageData, pageQuery, type Row } from './api'
+import { tokens } from './filter'
 
 /** What the server can do with a long list. */
 export interface Long {
@@ -30,11 +31,10 @@ export function order(sort: string | undefined): { key: string; descend: boolean
 export function serverQuery(long: Long, typed: string, sort: string | undefined): Record<string, string> {
   const query: Record<string, string> = {}
   const words: string[] = []
-  for (const word of typed.split(/\s+/).filter(Boolean)) {
-    const [, key, value] = /^([a-z_]+):(.*)$/i.exec(word) ?? []
+  for (const { key, value } of tokens(typed)) {
     const by = key ? long.filter[key.toLowerCase()] : undefined
     if (by && value) Object.assign(query, by(value))
-    else if (!by) words.push(word)
+    else if (!by) words.push(key ? `${key}:${value}` : value)
   }
   if (words.length > 0) Object.assign(query, long.filter[''](words.join(' ')))
   const by = order(sort)

@@ -3,7 +3,7 @@
 import { HistoryOutlined } from '@ant-design/icons'
 import { Link } from '@tanstack/react-router'
 import { Badge, Button, Drawer, Empty, Flex, Typography } from 'antd'
-import { useState, useSyncExternalStore } from 'react'
+import { useSyncExternalStore } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type Answer, ApiError, type Call, exchange } from './api'
 import { time } from './format'
@@ -30,6 +30,27 @@ let last = 0
 function change(next: Task[]) {
   tasks = next.slice(0, 200)
   for (const w of watchers) w()
+}
+
+let shown = false
+const showers = new Set<() => void>()
+
+function show(next: boolean) {
+  shown = next
+  for (const tell of showers) tell()
+}
+
+/** Opens the log. */
+export const openTasks = () => show(true)
+
+function useShown() {
+  return useSyncExternalStore(
+    (tell) => {
+      showers.add(tell)
+      return () => showers.delete(tell)
+    },
+    () => shown,
+  )
 }
 
 function useTasks() {
@@ -69,21 +90,21 @@ export async function run<T = unknown>(label: string, calls: Call | Call[]): Pro
 export function TaskLog() {
   const { t } = useTranslation()
   const all = useTasks()
-  const [open, setOpen] = useState(false)
+  const open = useShown()
   const running = all.filter((one) => one.state === 'running').length
   return (
     <>
       <Badge count={running} size="small">
-        <Button type="text" icon={<HistoryOutlined aria-hidden />} onClick={() => setOpen(true)}>
+        <Button type="text" icon={<HistoryOutlined aria-hidden />} onClick={openTasks}>
           <span className="word">{t('shell.tasks')}</span>
         </Button>
       </Badge>
-      <Drawer placement="bottom" open={open} onClose={() => setOpen(false)} title={t('shell.tasks')} size={360}>
+      <Drawer placement="bottom" open={open} onClose={() => show(false)} title={t('shell.tasks')} size={360}>
         {all.length === 0 ? <Empty description={t('shell.noTasks')} /> : null}
         <ul className="tasks">
           {all.map((one) => (
             <li key={one.id}>
-              <Entry task={one} leave={() => setOpen(false)} />
+              <Entry task={one} leave={() => show(false)} />
             </li>
           ))}
         </ul>

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { sections } from '../app/menu'
 import type { PageData } from '../kit/api'
-import { filter } from '../kit/filter'
+import { each } from '../kit/bulk'
+import { completions, parts, withChip } from '../kit/chips'
+import { filter, tokens, typedAs, valuesOf } from '../kit/filter'
 import { placeOf } from '../kit/links'
 import { order, serverQuery } from '../kit/long'
 import { curl } from '../kit/showapi'
@@ -22,6 +24,67 @@ describe('filter', () => {
   it('takes ids', () => expect(names('b2')).toEqual(['database']))
   it('wants all words', () => expect(names('web shut')).toEqual([]))
   it('gives all for nothing', () => expect(names('  ')).toEqual(['web', 'database']))
+})
+
+describe('chips', () => {
+  it('are read as they are typed', () => {
+    expect(tokens('web status:ERROR name:"two words" fa:16:3e status: "a b"')).toEqual([
+      { value: 'web' },
+      { key: 'status', value: 'ERROR' },
+      { key: 'name', value: 'two words' },
+      { key: 'fa', value: '16:3e' },
+      { key: 'status', value: '' },
+      { value: 'a b' },
+    ])
+  })
+  it('come back as they were', () => {
+    for (const typed of ['name:"two words"', 'status:ERROR', 'fe80::1', 'fa:16:3e:00', '10.0.0.1:80', '"a b"']) {
+      expect(tokens(typed).map(typedAs).join(' ')).toBe(typed)
+    }
+  })
+  it('are of known keys only', () => {
+    expect(parts('status:ERROR web fa:16 status: x', (k) => k === 'status')).toEqual({
+      chips: [{ key: 'status', value: 'ERROR' }],
+      words: 'web fa:16 status: x',
+    })
+  })
+  it('have one value a key', () => {
+    expect(withChip([{ key: 'status', value: 'A' }], { key: 'Status', value: 'B' })).toEqual([{ key: 'Status', value: 'B' }])
+  })
+  it('are completed: keys by name or title, then values', () => {
+    const keys = [
+      { key: 'status', title: 'status', values: () => ['ACTIVE', 'SHUTOFF', 'not now'] },
+      { key: 'host', title: 'host', values: () => [] },
+    ]
+    const offered = (typed: string) => completions(typed, keys, (k) => (k.key === 'host' ? '主机' : 'State')).map((o) => o.value)
+    expect(offered('')).toEqual(['status:', 'host:'])
+    expect(offered('web st')).toEqual(['status:'])
+    expect(offered('主')).toEqual(['host:'])
+    expect(offered('web status:')).toEqual(['status:ACTIVE', 'status:SHUTOFF', 'status:"not now"'])
+    expect(offered('STATUS:shut')).toEqual(['status:SHUTOFF'])
+    expect(offered('web status:"not n')).toEqual(['status:"not now"'])
+    expect(offered('nothing:x')).toEqual([])
+  })
+  it('offer what is there, the commonest first', () => {
+    const rows = ['b', 'a', 'b', '', 'x'.repeat(80)].map((status) => ({ status }))
+    expect(valuesOf(rows, data, { key: 'status' }, 5)).toEqual(['b', 'a'])
+  })
+})
+
+describe('several at once', () => {
+  it('go a few at a time, and the failed are told', async () => {
+    let now = 0
+    let most = 0
+    const rows = Array.from({ length: 20 }, (_, id) => ({ id }))
+    const failed = await each(rows, async (row) => {
+      most = Math.max(most, ++now)
+      await Promise.resolve()
+      now--
+      if (row.id % 5 === 0) throw new Error('no')
+    })
+    expect(failed.map((r) => r.id).sort((a, b) => a - b)).toEqual([0, 5, 10, 15])
+    expect(most).toBeLessThanOrEqual(6)
+  })
 })
 
 describe('a long list', () => {

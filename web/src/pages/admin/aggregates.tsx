@@ -51,7 +51,7 @@ const spec: ListSpec = {
     },
   ],
   actions: [host('addHost', 'add_host', 'add'), host('removeHost', 'remove_host', 'remove'), remove],
-  bulk: remove,
+  bulk: [remove],
   create: {
     rule: 'os_compute_api:os-aggregates:create',
     form: {

@@ -159,7 +159,7 @@ const list = (vhost: string): ListSpec => ({
     { key: 'node', hidden: true },
   ],
   actions: [publish, purge, remove],
-  bulk: remove,
+  bulk: [remove],
   create: { rule, form: creation },
   extra: (data) => (
     <Flex gap={16} wrap>

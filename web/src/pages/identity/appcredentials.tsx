@@ -59,7 +59,7 @@ export function list(user: string, authUrl: string): ListSpec {
       { key: 'id', render: (row) => <Id value={row.id} /> },
     ],
     actions: [remove],
-    bulk: remove,
+    bulk: [remove],
     create: {
       rule: 'identity:create_application_credential',
       form: {

@@ -61,7 +61,7 @@ const spec: ListSpec = {
     { key: 'inherited', text: (a) => String(inherited(a)), render: (a) => (inherited(a) ? '✓' : '–') },
   ],
   actions: [withdraw],
-  bulk: withdraw,
+  bulk: [withdraw],
   create: {
     rule: 'identity:create_grant',
     form: {

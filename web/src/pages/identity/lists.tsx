@@ -98,7 +98,7 @@ function list(
     rows: (data) => data[k.plural],
     columns,
     actions: [...more, edit(k), remove(k)],
-    bulk: remove(k),
+    bulk: [remove(k)],
     create: {
       rule: `identity:create_${k.single}`,
       form: {

@@ -34,7 +34,7 @@ const everybodys: ListSpec = {
   ...own,
   key: 'adminFlavors',
   actions: [remove],
-  bulk: remove,
+  bulk: [remove],
   create: {
     rule: 'os_compute_api:os-flavor-manage:create',
     form: {

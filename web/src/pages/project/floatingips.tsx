@@ -102,7 +102,7 @@ const own: ListSpec = {
     },
     release,
   ],
-  bulk: release,
+  bulk: [release],
   create: {
     rule: 'create_floatingip',
     form: {

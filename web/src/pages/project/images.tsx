@@ -61,7 +61,7 @@ const spec: ListSpec = {
     },
     remove,
   ],
-  bulk: remove,
+  bulk: [remove],
   call: { method: 'GET', service: 'image', path: '/v2/images', cli: 'openstack image list --long' },
   create: { button: UploadImage },
 }

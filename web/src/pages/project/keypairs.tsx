@@ -22,7 +22,7 @@ const spec: ListSpec = {
   rows: (data) => data.keypairs.map((k: { keypair: object }) => k.keypair),
   columns: [{ key: 'name' }, { key: 'type' }, { key: 'fingerprint', render: (row) => <Id value={row.fingerprint} /> }],
   actions: [remove],
-  bulk: remove,
+  bulk: [remove],
   create: {
     rule: 'os_compute_api:os-keypairs:create',
     form: {

@@ -106,7 +106,7 @@ const own: ListSpec = {
     { key: 'id', hidden: true, render: (row) => <Id value={row.id} /> },
   ],
   actions: networkActions,
-  bulk: remove,
+  bulk: [remove],
   create: { rule: 'create_network', form: creation },
   extra: (data) => <QuotaBars lines={networkLines(data, 'network', 'subnet')} />,
   call: { method: 'GET', service: 'network', path: '/networks', cli: 'openstack network list' },

@@ -91,7 +91,7 @@ const spec: ListSpec = {
     { key: 'id', hidden: true, render: (row) => <Id value={row.id} /> },
   ],
   actions: [edit, remove],
-  bulk: remove,
+  bulk: [remove],
   create: {
     rule: 'create_port',
     form: {

@@ -127,7 +127,7 @@ const own: ListSpec = {
     { key: 'id', hidden: true, render: (row) => <Id value={row.id} /> },
   ],
   actions: routerActions,
-  bulk: remove,
+  bulk: [remove],
   create: {
     rule: 'create_router',
     form: {

@@ -39,7 +39,7 @@ const spec: ListSpec = {
     { key: 'id', hidden: true, render: (row) => <Id value={row.id} /> },
   ],
   actions: [remove],
-  bulk: remove,
+  bulk: [remove],
   create: {
     rule: 'create_security_group',
     form: {

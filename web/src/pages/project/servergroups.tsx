@@ -44,7 +44,7 @@ const spec: ListSpec = {
     { key: 'id', hidden: true, render: (row) => <Id value={row.id} /> },
   ],
   actions: [remove],
-  bulk: remove,
+  bulk: [remove],
   create: {
     rule: 'os_compute_api:os-server-groups:create',
     form: {

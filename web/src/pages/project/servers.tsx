@@ -191,7 +191,11 @@ const columns: ListSpec['columns'] = [
       </Link>
     ),
   },
-  { key: 'status', render: (row) => <Status value={row.status} task={row['OS-EXT-STS:task_state']} /> },
+  {
+    key: 'status',
+    values: ['ACTIVE', 'BUILD', 'ERROR', 'PAUSED', 'SHUTOFF'],
+    render: (row) => <Status value={row.status} task={row['OS-EXT-STS:task_state']} />,
+  },
   { key: 'addresses', text: (row) => addresses(row).fixed.join(' '), render: (row) => addresses(row).fixed.join(', ') || '–' },
   {
     key: 'floatingIp',
@@ -245,7 +249,7 @@ const own: ListSpec = {
   rows: (data) => data.servers,
   columns,
   actions: listActions,
-  bulk: remove,
+  bulk: [...serverActions.filter((a) => ['start', 'stop', 'reboot'].includes(a.key)), remove],
   create: { rule: rule('servers:create'), to: '/servers/new' },
   extra: (data) => <QuotaBars lines={computeLines(data)} />,
   call: { method: 'GET', service: 'compute', path: '/servers/detail', cli: 'openstack server list --long' },

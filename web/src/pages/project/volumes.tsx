@@ -110,7 +110,7 @@ const own: ListSpec = {
     },
     remove,
   ],
-  bulk: remove,
+  bulk: [remove],
   create: {
     rule: 'volume:create',
     form: {
