@@ -2,8 +2,8 @@
 # The dashboard in a real browser, on a simulated cloud: the walkthrough by
 # mouse in English and in Chinese and by keyboard alone, the topology, the
 # broker's pages with send.py and rev.py, consoles, traces, two people who see
-# each other's doings, what a member and a reader may not, axe-core on every
-# page, and a list of NUBO_TEST_SERVERS servers (1000; 10000 take some minutes).
+# each other's doings, what a member and a reader may not, a phone, axe-core on
+# every page, and a list of NUBO_TEST_SERVERS servers (1000; 10000 take some minutes).
 . "$(dirname "$0")/../lib/common.sh"
 
 dir=$work/data
@@ -32,6 +32,7 @@ browse "en: traces, the RPC map, the scheduler's decisions" trace.mjs en secret
 browse "two people see each other's doings" live.mjs en secret
 browse "zh-CN: searches, filters, drafts, several things at once" lists.mjs zh-CN secret
 browse "who may what" roles.mjs en secret
+browse "a phone and a small desktop" phone.mjs secret
 browse "every page: axe-core" pages.mjs secret
 step "nubo down" "$nubo" down --data-dir "$dir"
 

@@ -41,10 +41,10 @@ export class Report {
 export class Person {
   errors = []
 
-  static async open(browser, base, language, theme = 'light', viewport = { width: 1280, height: 900 }) {
+  static async open(browser, base, language, theme = 'light', viewport = { width: 1280, height: 900 }, more = {}) {
     const p = new this()
     p.base = base
-    p.context = await browser.newContext({ viewport, acceptDownloads: true, reducedMotion: 'reduce' })
+    p.context = await browser.newContext({ viewport, acceptDownloads: true, reducedMotion: 'reduce', ...more })
     p.page = await p.context.newPage()
     p.page.setDefaultTimeout(Number(process.env.PATIENCE ?? 20) * 1000)
     p.words = JSON.parse(readFileSync(new URL(`../src/locales/${language}.json`, import.meta.url), 'utf8'))

@@ -7,6 +7,7 @@ import { useTranslation } from 'react-i18next'
 import { type Action, Actions } from './actions'
 import { type ApiError, type Call, type PageData, type Row, useCan, usePage } from './api'
 import { Bulk } from './bulk'
+import { labelled } from './cards'
 import { FilterField, type Key } from './chips'
 import { csv, download } from './files'
 import { type Column, filter, valuesOf } from './filter'
@@ -67,9 +68,13 @@ export function ListPage({ spec }: { spec: ListSpec }) {
   const error = (first.error as ApiError | null) ?? long.error
   const isFetching = first.isFetching || long.reading
   const refetch = () => (far ? long.refetch() : first.refetch())
+  // What a row is called stays in view when the table is scrolled sideways.
   const columns = spec.columns
     .filter((c) => !hidden.includes(c.key))
-    .map((c, i) => ({ ...column(c, data, t(`fields.${c.title ?? c.key}`), order(search.sort), far), ...(i === 0 ? pinned : {}) }))
+    .map((c, i) => ({
+      ...column(c, data, t(`fields.${c.title ?? c.key}`), order(search.sort), far),
+      ...(i === 0 ? { fixed: 'start' as const } : {}),
+    }))
   if (spec.actions && data) {
     columns.push({
       key: 'actions',
@@ -151,7 +156,7 @@ export function ListPage({ spec }: { spec: ListSpec }) {
         rowKey={rowKey}
         loading={isLoading}
         dataSource={shown}
-        columns={columns}
+        columns={labelled(columns)}
         size="middle"
         virtual={shown.length > 100}
         scroll={shown.length > 100 ? { y: 640, x: 960 } : { x: 'max-content' }}
@@ -256,7 +261,6 @@ function column(c: Column, data: PageData | undefined, title: string, by: Return
     width: c.width,
     sorter: far ? c.key in far.sort : (a, b) => compare(text(a), text(b)),
     sortOrder: by?.key === c.key ? (by.descend ? 'descend' : 'ascend') : null,
-    onCell: () => ({ 'data-label': title }) as object,
     render: (_, row) => (hole(row) ? '…' : shown(data && c.render ? c.render(row, data) : row[c.key])),
   }
 }
@@ -264,9 +268,6 @@ function column(c: Column, data: PageData | undefined, title: string, by: Return
 /** What is in a cell, or that nothing is. */
 const shown = (value: ReactNode) =>
   value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0) ? '–' : value
-
-/** What a row is called stays in view when the table is scrolled sideways. */
-const pinned = { fixed: 'start', className: 'row-name' } as const
 
 /** What a cell is searched, sorted and kept by. */
 const textOf = (c: Column, row: Row, data?: PageData) => (data && c.text ? c.text(row, data) : row[c.key])

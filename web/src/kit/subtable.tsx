@@ -4,6 +4,7 @@ import { Flex, Table, type TableColumnType } from 'antd'
 import { useTranslation } from 'react-i18next'
 import { type Action, Actions } from './actions'
 import type { PageData, Row } from './api'
+import { labelled } from './cards'
 import type { Column } from './filter'
 import { FormButton, type FormSpec } from './form'
 
@@ -26,11 +27,9 @@ interface Props {
 
 export function SubTable({ spec, row, data, reload }: Props) {
   const { t } = useTranslation()
-  const columns: TableColumnType<Row>[] = spec.columns.map((c, i) => ({
+  const columns: TableColumnType<Row>[] = spec.columns.map((c) => ({
     key: c.key,
     title: t(`fields.${c.title ?? c.key}`),
-    className: i === 0 ? 'row-name' : undefined,
-    onCell: () => ({ 'data-label': t(`fields.${c.title ?? c.key}`) }) as object,
     render: (_: unknown, r: Row) => (c.render ? c.render(r, data) : (r[c.key] ?? '–')),
   }))
   const { actions } = spec
@@ -54,7 +53,7 @@ export function SubTable({ spec, row, data, reload }: Props) {
         style={{ width: '100%' }}
         dataSource={spec.rows(row, data) ?? []}
         locale={spec.empty ? { emptyText: t(spec.empty) } : undefined}
-        columns={columns}
+        columns={labelled(columns)}
       />
     </Flex>
   )

@@ -1,6 +1,7 @@
 import { Card, Col, Flex, Row as Grid, Progress, Skeleton, Statistic, Table, Typography } from 'antd'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, type PageData, type Row, usePage } from '../../kit/api'
+import { labelled } from '../../kit/cards'
 import { ago } from '../../kit/format'
 import { Missing, Problem } from '../../kit/problem'
 import { Status } from '../../kit/status'
@@ -39,15 +40,16 @@ export function AdminOverview() {
           size="small"
           rowKey="key"
           pagination={false}
+          scroll={{ x: 'max-content' }}
           dataSource={services(data)}
-          columns={[
+          columns={labelled<Row>([
             { key: 'binary', title: t('fields.service'), dataIndex: 'binary' },
             { key: 'host', title: t('fields.host'), dataIndex: 'host' },
             { key: 'zone', title: t('fields.zone'), dataIndex: 'zone' },
             { key: 'status', title: t('fields.status'), render: (_, s) => <Status value={s.status} /> },
             { key: 'state', title: t('fields.state'), render: (_, s) => <Status value={s.state} /> },
             { key: 'seen', title: t('fields.lastSeen'), render: (_, s) => ago(s.seen) },
-          ]}
+          ])}
         />
       </Card>
       {hosts.some((h) => h.vcpus) ? (

@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 import { Button, Card, Descriptions, Flex, Skeleton, Table, Typography } from 'antd'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, type Row, type Session, usePage, useSession } from '../../kit/api'
+import { labelled } from '../../kit/cards'
 import { Id } from '../../kit/detail'
 import { download } from '../../kit/files'
 import { Problem } from '../../kit/problem'
@@ -99,13 +100,13 @@ export function ApiAccess() {
           rowKey="id"
           scroll={{ x: 'max-content' }}
           dataSource={catalog.flatMap((s) => s.endpoints.map((e: Row) => ({ ...e, type: s.type, service: s.name }))).sort(byInterface)}
-          columns={[
+          columns={labelled<Row>([
             { key: 'type', title: t('fields.type'), dataIndex: 'type' },
             { key: 'service', title: t('fields.service'), dataIndex: 'service' },
             { key: 'interface', title: t('fields.interface'), dataIndex: 'interface' },
             { key: 'region', title: t('fields.region'), dataIndex: 'region_id' },
             { key: 'url', title: 'URL', render: (_, e) => <Id value={e.url} /> },
-          ]}
+          ])}
         />
         <ShowApi calls={[{ method: 'GET', service: 'identity', path: '/auth/catalog', cli: 'openstack catalog list' }]} />
       </Card>

@@ -3,6 +3,7 @@ import dayjs from 'dayjs'
 import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, type Call, type Row, usePage } from '../../kit/api'
+import { labelled } from '../../kit/cards'
 import { csv, download } from '../../kit/files'
 import { Missing, Problem } from '../../kit/problem'
 import { ShowApi } from '../../kit/showapi'
@@ -92,7 +93,7 @@ function UsagePage({ page, title, rows, sum, name, columns, status, call }: Prop
         pagination={false}
         scroll={{ x: 'max-content' }}
         locale={{ emptyText: <Empty description={t('usage.none')} /> }}
-        columns={[
+        columns={labelled<Row>([
           { key: 'name', title: t(`fields.${name[0]}`), render: (_, r) => name[1](r, data ?? {}) },
           ...(status ? [{ key: 'status', title: t('fields.status'), render: (_: unknown, r: Row) => <Status value={r.state} /> }] : []),
           ...columns.map(([key, value]) => ({
@@ -101,7 +102,7 @@ function UsagePage({ page, title, rows, sum, name, columns, status, call }: Prop
             sorter: (a: Row, b: Row) => value(a) - value(b),
             render: (_: unknown, r: Row) => value(r),
           })),
-        ]}
+        ])}
       />
     </Flex>
   )

@@ -85,6 +85,7 @@ export function RpcMap() {
             edges={edges}
             nodeTypes={nodeTypes}
             fitView
+            minZoom={0.2}
             key={drawn.boxes.length}
             nodesConnectable={false}
             nodesFocusable={false}

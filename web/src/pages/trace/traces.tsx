@@ -5,6 +5,7 @@ import { Button, Empty, Flex, Input, Select, Switch, Table, Tag, Typography } fr
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, request } from '../../kit/api'
+import { labelled } from '../../kit/cards'
 import { time } from '../../kit/format'
 import { Problem } from '../../kit/problem'
 import { type Span, took } from './tree'
@@ -86,26 +87,29 @@ export function Requests({ spans, loading, empty }: { spans?: Span[]; loading?: 
       scroll={{ x: 'max-content' }}
       locale={{ emptyText: loading ? ' ' : <Empty description={t(empty ?? 'pages.traces.empty')} /> }}
       expandable={{ expandedRowRender: (s) => <Waterfall id={s.request_id} /> }}
-      columns={[
-        { key: 'start', title: t('trace.begun'), render: (_, s) => time(s.start) },
-        { key: 'name', title: t('trace.request'), render: (_, s) => s.name },
-        { key: 'service', title: t('fields.service'), render: (_, s) => s.service },
-        {
-          key: 'status',
-          title: t('fields.status'),
-          render: (_, s) => <Tag color={(s.status ?? 0) >= 400 ? 'red' : 'green'}>{s.status}</Tag>,
-        },
-        { key: 'took', title: t('trace.took'), align: 'end', render: (_, s) => took(s.duration) },
-        {
-          key: 'id',
-          title: t('fields.id'),
-          render: (_, s) => (
-            <Link to={'/traces/$id'} params={{ id: s.request_id }} className="id">
-              {s.request_id}
-            </Link>
-          ),
-        },
-      ]}
+      columns={labelled<Span>(
+        [
+          { key: 'start', title: t('trace.begun'), render: (_, s) => time(s.start) },
+          { key: 'name', title: t('trace.request'), render: (_, s) => s.name },
+          { key: 'service', title: t('fields.service'), render: (_, s) => s.service },
+          {
+            key: 'status',
+            title: t('fields.status'),
+            render: (_, s) => <Tag color={(s.status ?? 0) >= 400 ? 'red' : 'green'}>{s.status}</Tag>,
+          },
+          { key: 'took', title: t('trace.took'), align: 'end', render: (_, s) => took(s.duration) },
+          {
+            key: 'id',
+            title: t('fields.id'),
+            render: (_, s) => (
+              <Link to={'/traces/$id'} params={{ id: s.request_id }} className="id">
+                {s.request_id}
+              </Link>
+            ),
+          },
+        ],
+        'name',
+      )}
     />
   )
 }

@@ -113,6 +113,7 @@ export function Waterfall({ id }: { id: string }) {
         pagination={false}
         dataSource={shown.hops}
         tableLayout="fixed"
+        scroll={{ x: 640 }}
         expandable={{
           expandedRowKeys: open ?? opened(shown.hops),
           onExpandedRowsChange: (keys) => setOpen(keys as string[]),
