@@ -71,8 +71,8 @@ const pages = {
   '/broker/features': lazyRouteComponent(() => import('../pages/broker/features'), 'Features'),
 }
 
-/** What a page is asked for by its address: what is searched and how it is sorted, and the broker's things by their names. */
-const asked = ['q', 'sort', 'vhost', 'name'] as const
+/** What a page is asked for by its address: what is searched and how it is sorted, the tab that is open, and the broker's things by their names. */
+const asked = ['q', 'sort', 'tab', 'vhost', 'name'] as const
 
 const root = createRootRoute({
   component: Shell,

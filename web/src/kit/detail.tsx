@@ -1,12 +1,14 @@
 // A detail page is a description: its facts, tabs and actions.
-import { Link, useLocation, useNavigate } from '@tanstack/react-router'
+import { Link, useLocation, useNavigate, useSearch } from '@tanstack/react-router'
 import { Descriptions, Flex, Result, Skeleton, Tabs, Typography } from 'antd'
-import type { ReactNode } from 'react'
+import { type ReactNode, useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type Action, Actions, nameOf } from './actions'
 import type { ApiError, PageData, Row } from './api'
-import { useCan, usePage } from './api'
+import { useCan, usePage, useSession } from './api'
+import { foundPlace } from './links'
 import { Missing, Problem } from './problem'
+import { remember } from './recent'
 import { Status } from './status'
 import { SubTable, type SubTableSpec } from './subtable'
 
@@ -44,12 +46,15 @@ export function DetailPage({ spec, id = '', params = { id } }: Props) {
     ),
   )
   const navigate = useNavigate()
+  const asked = useSearch({ strict: false }) as { tab?: string }
   const list = useLocation({ select: (l) => l.pathname.replace(/\/[^/]*$/, '') })
+  useSeen(spec, id, data)
   const failure = error as ApiError | null
   if (!data) return failure ? <Problem error={failure} retry={() => refetch()} /> : <Skeleton active />
   const row = spec.row(data)
   if (failure?.code === 404) return <Gone name={nameOf(row)} list={list} />
   const status = spec.status?.(row)
+  const tabs = (spec.tabs ?? []).filter((tab) => !tab.show || tab.show(row))
   // Who has deleted the thing is brought back to the list; others are told that it is gone.
   const reload = async () => {
     const now = await refetch()
@@ -76,16 +81,29 @@ export function DetailPage({ spec, id = '', params = { id } }: Props) {
         items={spec.facts(row, data).map(([key, value]) => ({ key, label: t(`fields.${key}`), children: value ?? '–' }))}
       />
       <Tabs
-        items={(spec.tabs ?? [])
-          .filter((tab) => !tab.show || tab.show(row))
-          .map((tab) => ({
-            key: tab.key,
-            label: t(`tabs.${tab.key}`),
-            children: tab.table ? <SubTable spec={tab.table} row={row} data={data} reload={reload} /> : tab.render?.(row, data),
-          }))}
+        activeKey={(tabs.find((tab) => tab.key === asked.tab) ?? tabs[0])?.key}
+        onChange={(tab) => void navigate({ to: '.', search: ((old: object) => ({ ...old, tab })) as never })}
+        items={tabs.map((tab) => ({
+          key: tab.key,
+          label: t(`tabs.${tab.key}`),
+          children: tab.table ? <SubTable spec={tab.table} row={row} data={data} reload={reload} /> : tab.render?.(row, data),
+        }))}
       />
     </Flex>
   )
+}
+
+/** Remembers that somebody looked at a thing. */
+function useSeen(spec: DetailSpec, id: string, data: PageData | undefined) {
+  const { i18n } = useTranslation()
+  const session = useSession().data
+  const project = session?.project?.id
+  const kind = spec.page.replace('-', '')
+  const name = data && id ? nameOf(spec.row(data)) : ''
+  const who = `${session?.user.id}/${project ?? ''}`
+  useEffect(() => {
+    if (name && i18n.exists(`kinds.${kind}`)) remember(who, { kind, name, place: foundPlace({ kind, id }, project) })
+  }, [who, kind, name, id, project, i18n])
 }
 
 /** What was shown is no more there. */
