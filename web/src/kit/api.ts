@@ -202,8 +202,16 @@ export function useCan(rules: string[]): (rule?: string) => Verdict {
   return (rule) => (rule ? (known.get(rule) ?? { allowed: false }) : { allowed: true })
 }
 
+const forgetters = new Set<() => void>()
+
+/** Calls back when somebody signs out, to forget what was his. */
+export function onForget(forget: () => void) {
+  forgetters.add(forget)
+}
+
 /** Forgets everything a session saw. */
 export function forgetAll(client: QueryClient, session: Session | null) {
+  if (!session) for (const forget of forgetters) forget()
   const asked = [...verdicts.keys()]
   verdicts = new Map()
   for (const tell of askers) tell()

@@ -1,11 +1,13 @@
 // A form is a list of fields and the call its values make.
-import { Alert, Button, Drawer, Flex, Form, Input, InputNumber, Select, Switch, Tabs, Tooltip, Upload } from 'antd'
+import { Alert, Button, Drawer, Flex, Form, type FormInstance, Input, InputNumber, Select, Switch, Tabs, Tooltip, Upload } from 'antd'
 import i18next from 'i18next'
 import { type KeyboardEvent, type MouseEvent, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, type Call, type PageData, type Row, useCan } from './api'
+import { useBegun, useDraft } from './draft'
 import { useFocusBack } from './focus'
 import { reason } from './reason'
+import { fieldOf } from './refusal'
 import { ShowApi } from './showapi'
 import { run } from './tasks'
 
@@ -134,7 +136,14 @@ export function FormDrawer({ spec, data, row, onClose }: Props) {
   useFocusBack()
   const [form] = Form.useForm<Row>()
   const fields = useMemo(() => spec.fields(data, row), [spec, data, row])
-  const values = Form.useWatch([], form) ?? initial(fields)
+  const name = formName(spec, row)
+  const draft = useDraft(name, fields)
+  const start = { ...initial(fields), ...draft.values }
+  const values = Form.useWatch([], form) ?? start
+  const close = () => {
+    draft.end()
+    onClose()
+  }
   const [error, setError] = useState<ApiError>()
   const [busy, setBusy] = useState(false)
   const calls = () => {
@@ -151,9 +160,12 @@ export function FormDrawer({ spec, data, row, onClose }: Props) {
     try {
       const answer = await run<Row>(t(`actions.${spec.title}`), spec.calls(form.getFieldsValue(true), row ?? {}, data))
       spec.done?.(answer, form.getFieldsValue(true))
-      onClose()
+      close()
     } catch (e) {
-      setError(e instanceof ApiError ? e : new ApiError(0, String(e)))
+      const err = e instanceof ApiError ? e : new ApiError(0, String(e))
+      setError(err)
+      const about = fieldOf(err.message, fields)
+      if (about) form.setFields([{ name: about, errors: [err.message] }])
     } finally {
       setBusy(false)
     }
@@ -161,13 +173,13 @@ export function FormDrawer({ spec, data, row, onClose }: Props) {
   return (
     <Drawer
       open
-      onClose={onClose}
+      onClose={close}
       afterOpenChange={(open) => open && fields[0] && form.focusField(fields[0].name)}
       title={t(`actions.${spec.title}`)}
       size={spec.width ?? 480}
       footer={
         <Flex justify="end" gap={8}>
-          <Button onClick={onClose}>{t('common.cancel')}</Button>
+          <Button onClick={close}>{t('common.cancel')}</Button>
           <Button type="primary" loading={busy} onClick={() => form.submit()} data-submit>
             {t('common.ok')}
           </Button>
@@ -183,7 +195,15 @@ export function FormDrawer({ spec, data, row, onClose }: Props) {
             key: 'form',
             label: t('form.form'),
             children: (
-              <Form form={form} layout="vertical" initialValues={initial(fields)} onFinish={submit} scrollToFirstError>
+              <Form
+                form={form}
+                layout="vertical"
+                initialValues={start}
+                onFinish={submit}
+                onValuesChange={() => draft.keep(form.getFieldsValue(true))}
+                scrollToFirstError
+              >
+                <Draft draft={draft} form={form} fields={fields} />
                 <Fields fields={fields} values={values} />
                 <button type="submit" hidden aria-hidden="true" tabIndex={-1} />
               </Form>
@@ -193,6 +213,40 @@ export function FormDrawer({ spec, data, row, onClose }: Props) {
         ]}
       />
     </Drawer>
+  )
+}
+
+/** What a form's draft is kept by. */
+export const formName = (spec: FormSpec, row?: Row) => `${spec.title}/${row?.id ?? row?.name ?? ''}`
+
+interface DraftProps {
+  draft: ReturnType<typeof useDraft>
+  form: FormInstance<Row>
+  fields: Field[]
+}
+
+/** Says that the form began with a draft, which can be discarded. */
+export function Draft({ draft, form, fields }: DraftProps) {
+  const { t } = useTranslation()
+  if (!draft.kept) return null
+  const discard = () => {
+    draft.end()
+    form.setFieldsValue(Object.fromEntries(fields.map((f) => [f.name, f.initial])))
+  }
+  return (
+    <Alert
+      type="info"
+      showIcon
+      role="status"
+      data-draft
+      title={t('form.draft')}
+      action={
+        <Button size="small" onClick={discard}>
+          {t('form.discard')}
+        </Button>
+      }
+      style={{ marginBottom: 16 }}
+    />
   )
 }
 
@@ -210,7 +264,8 @@ interface FormButtonProps {
 export function FormButton({ form, rule, data, row, label, after }: FormButtonProps) {
   const { t } = useTranslation()
   const may = useCan(rule ? [rule] : [])(rule)
-  const [open, setOpen] = useState(false)
+  const begun = useBegun(formName(form, row))
+  const [open, setOpen] = useState(begun)
   const close = () => {
     setOpen(false)
     after()

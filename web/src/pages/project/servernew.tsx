@@ -3,9 +3,11 @@ import { Button, Card, Col, Descriptions, Flex, Form, Row as Grid, Skeleton, Typ
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, type Call, type PageData, type Row, useCall, usePage, useSession } from '../../kit/api'
-import { type Field, Fields, initial, options } from '../../kit/form'
+import { useDraft } from '../../kit/draft'
+import { Draft, type Field, Fields, initial, options } from '../../kit/form'
 import { t } from '../../kit/i18n'
 import { Missing, Problem } from '../../kit/problem'
+import { fieldOf } from '../../kit/refusal'
 import { ShowApi } from '../../kit/showapi'
 import { run } from '../../kit/tasks'
 import { computeLines, type Line, QuotaBars, volumeLines } from '../quota'
@@ -162,7 +164,9 @@ function Wizard({ data }: { data: PageData }) {
   const [form] = Form.useForm<Row>()
   const project = useSession().data?.project?.id
   const parts = sections(data, project)
-  const start = initial(parts.flatMap((p) => p.fields))
+  const fields = parts.flatMap((p) => p.fields)
+  const draft = useDraft('servers/new', fields)
+  const start = { ...initial(fields), ...draft.values }
   const values = { ...start, ...(Form.useWatch([], form) ?? {}) }
   const [error, setError] = useState<ApiError>()
   const [busy, setBusy] = useState(false)
@@ -172,10 +176,14 @@ function Wizard({ data }: { data: PageData }) {
     try {
       const v = form.getFieldsValue(true)
       const answer = await run<Row>(`${t('pages.servers.create')} ${v.name}`, createServer(v))
+      draft.end()
       const id = answer.server?.id
       await navigate(id && v.count === 1 ? { to: '/servers/$id', params: { id } } : { to: '/servers' })
     } catch (e) {
-      setError(e as ApiError)
+      const err = e as ApiError
+      setError(err)
+      const about = fieldOf(err.message, fields)
+      if (about) form.setFields([{ name: about, errors: [err.message] }])
     } finally {
       setBusy(false)
     }
@@ -189,8 +197,16 @@ function Wizard({ data }: { data: PageData }) {
       {error ? <Problem error={error} /> : null}
       <Grid gutter={[16, 16]}>
         <Col xs={24} lg={15}>
-          <Form form={form} layout="vertical" initialValues={start} onFinish={submit} scrollToFirstError>
+          <Form
+            form={form}
+            layout="vertical"
+            initialValues={start}
+            onFinish={submit}
+            onValuesChange={() => draft.keep(form.getFieldsValue(true))}
+            scrollToFirstError
+          >
             <Flex vertical gap={16}>
+              <Draft draft={draft} form={form} fields={fields} />
               {parts.map((p) => (
                 <Card key={p.key} size="small" title={t(`sections.${p.key}`)}>
                   <Fields fields={p.fields} values={values} />
