@@ -20,11 +20,17 @@ func (c *Conductor) scheduleAndBuild(ctx context.Context, args compute.ServerIDs
 	return nothing{}, c.schedule(ctx, args.ServerIDs, nil)
 }
 
-// schedule finds hosts for servers of one request. It tries again while the
-// scheduler does not answer; after that they have failed.
+// schedule finds hosts for servers of one request, but for those for which
+// that is being done.
 func (c *Conductor) schedule(ctx context.Context, ids, excluded []string) error {
 	ids = c.begin(ids)
 	defer c.end(ids)
+	return c.place(ctx, ids, excluded)
+}
+
+// place finds hosts for servers. It tries again while the scheduler does not
+// answer; after that they have failed.
+func (c *Conductor) place(ctx context.Context, ids, excluded []string) error {
 	deadline := c.clock.Now().Add(c.cfg.SchedulingPatience)
 	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		servers, err := c.waiting(ctx, ids)
@@ -199,6 +205,15 @@ func (c *Conductor) buildFailed(ctx context.Context, args compute.BuildFailed) (
 		}
 		again.Set.State, again.Set.TaskState, again.Set.Fault = compute.Ptr(compute.Errored), compute.Ptr(compute.NoTask), &why
 	}
+	// Until it is placed again it looks like a forgotten one, whose hosts that
+	// failed nobody knows: who looks for those keeps off.
+	mine := c.begin([]string{args.ServerID})
+	for ; len(mine) == 0; mine = c.begin([]string{args.ServerID}) {
+		if !pause(ctx, 10*time.Millisecond) { // he is about to see that it has a host
+			return nothing{}, ctx.Err()
+		}
+	}
+	defer c.end(mine)
 	err := c.store.InTx(ctx, func(ctx context.Context) error {
 		s, err := c.store.UpdateServer(ctx, again)
 		if err != nil {
@@ -217,15 +232,16 @@ func (c *Conductor) buildFailed(ctx context.Context, args compute.BuildFailed) (
 		return nothing{}, nil // it is deleted, or this came twice
 	case err != nil:
 		return nothing{}, err
-	case final:
-		return nothing{}, c.unclaim(ctx, args.ServerID)
+	}
+	if err := c.unclaim(ctx, args.ServerID); err != nil || final {
+		return nothing{}, err
 	}
 	excluded := args.Excluded
 	if !slices.Contains(excluded, args.Host) {
 		excluded = append(slices.Clone(excluded), args.Host)
 	}
 	c.log.InfoContext(ctx, "a server is built elsewhere", "server", args.ServerID, "failed_host", args.Host, "attempt", args.Attempt, "reason", args.Fault.Message)
-	return nothing{}, c.schedule(ctx, []string{args.ServerID}, excluded)
+	return nothing{}, c.place(ctx, []string{args.ServerID}, excluded)
 }
 
 // failAll puts servers without a host into error.
