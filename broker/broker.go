@@ -94,6 +94,7 @@ type Broker struct {
 
 	node     node
 	params   parameters
+	shovels  shovels
 	disk     disk
 	churn    vhost.Churn
 	past     *history.Set
@@ -168,6 +169,7 @@ func start(cfg Config) (*Broker, error) {
 	}
 	b.served.Add(1)
 	go b.tick()
+	b.startShovels()
 	return b, nil
 }
 

@@ -32,7 +32,7 @@ type GlobalParameter struct {
 }
 
 // parameters are runtime parameters: values of JSON that mean nothing to the
-// broker itself. Operator policies and limits of virtual hosts, which RabbitMQ
+// broker itself, but for shovels that move messages here. Operator policies and limits of virtual hosts, which RabbitMQ
 // keeps as parameters too, are elsewhere.
 type parameters struct {
 	mu     sync.Mutex
@@ -183,7 +183,11 @@ func (b *Broker) SetParameter(d ParameterDef) error {
 	p.put(k, d.Value)
 	b.store.Define(k.store(), encodeJSON(d.Value))
 	p.mu.Unlock()
-	return b.store.Sync()
+	if err := b.store.Sync(); err != nil {
+		return err
+	}
+	b.startShovel(k, d.Value)
+	return nil
 }
 
 // ClearParameter removes a parameter and tells whether it was there.
@@ -196,6 +200,7 @@ func (b *Broker) ClearParameter(component, vhost, name string) (bool, error) {
 		b.store.Undefine(k.store())
 	}
 	p.mu.Unlock()
+	b.stopShovel(k)
 	return found, b.store.Sync()
 }
 
@@ -208,6 +213,7 @@ func (b *Broker) forgetParameters(vhost string) {
 		if k.vhost == vhost {
 			delete(p.list, k)
 			b.store.Undefine(k.store())
+			b.stopShovel(k)
 		}
 	}
 }

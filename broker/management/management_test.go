@@ -242,6 +242,20 @@ func TestShovels(t *testing.T) {
 	a.want(400, "DELETE", "shovels/vhost/%2F/s/restart", "")
 	a.want(204, "DELETE", "shovels/vhost/%2F/s", "")
 	a.want(404, "GET", "shovels/vhost/%2F/s", "")
+	// One that moves what is in a queue is run, and is gone when it is done.
+	for _, name := range []string{"from", "to"} {
+		a.want(201, "PUT", "queues/%2F/"+name, `{}`)
+	}
+	a.want(200, "POST", "exchanges/%2F/amq.default/publish", `{"routing_key":"from","payload":"x","payload_encoding":"string","properties":{}}`)
+	const move = `{"value":{"src-uri":"amqp:///%2f","src-queue":"from","src-delete-after":"queue-length","dest-uri":"amqp:///%2f","dest-queue":"TO"}}`
+	a.want(201, "PUT", "parameters/shovel/%2F/m", strings.ReplaceAll(move, "TO", "nowhere"))
+	testx.Eventually(t, "it stands still", func() bool { return get[object](a, "shovels/vhost/%2F/m")["state"] == "terminated" })
+	testx.Equal(t, get[object](a, "shovels/vhost/%2F/m")["reason"], any("NOT_FOUND - no queue 'nowhere' in vhost '/'"))
+	a.want(204, "DELETE", "shovels/vhost/%2F/m/restart", "")
+	a.want(204, "PUT", "parameters/shovel/%2F/m", strings.ReplaceAll(move, "TO", "to"))
+	testx.Eventually(t, "it is done", func() bool { return len(get[[]object](a, "shovels")) == 0 })
+	testx.Equal(t, []any{get[object](a, "queues/%2F/from")["messages"], get[object](a, "queues/%2F/to")["messages"]}, []any{0.0, 1.0})
+
 	a.want(201, "PUT", "parameters/federation-upstream/%2F/up", `{"value":{"uri":["amqp://a","amqp://b"]}}`)
 	a.want(201, "PUT", "policies/%2F/p", `{"pattern":"^amq.topic$","apply-to":"exchanges","definition":{"federation-upstream-set":"all"}}`)
 	link := get[[]object](a, "federation-links")[0]

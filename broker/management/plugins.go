@@ -9,8 +9,9 @@ import (
 	"nubo/broker/vhost"
 )
 
-// notRun is why shovels and links stand still: they are kept, for those who
-// manage them, and exported with the definitions, but not run.
+// notRun is why links and most shovels stand still: they are kept, for those
+// who manage them, and exported with the definitions, but not run. Shovels that
+// move a queue's messages to another here are.
 const notRun = "not run by this broker"
 
 // shovels are those the path is about.
@@ -20,6 +21,16 @@ func (c *call) shovels() ([]broker.ParameterDef, error) {
 }
 
 func (c *call) shovelObject(p *broker.ParameterDef) object {
+	if s, ok := c.b.Shovel(p.VHost, p.Name); ok {
+		o := object{
+			"node": c.b.NodeName(), "timestamp": s.Since.UTC().Format(time.DateTime), "name": p.Name, "vhost": p.VHost, "type": "dynamic",
+			"state": "running", "src_protocol": "amqp091", "src_queue": s.From, "dest_protocol": "amqp091", "dest_queue": s.To,
+		}
+		if !s.Running {
+			o["state"], o["reason"] = "terminated", s.Reason
+		}
+		return o
+	}
 	return object{
 		"node": c.b.NodeName(), "timestamp": c.b.Started().UTC().Format(time.DateTime), "name": p.Name, "vhost": p.VHost, "type": "dynamic",
 		"state": "terminated", "reason": notRun,
@@ -72,8 +83,12 @@ func deleteShovel(c *call) error {
 }
 
 func restartShovel(c *call) error {
-	if _, err := c.shovel(); err != nil {
+	p, err := c.shovel()
+	if err != nil {
 		return err
+	}
+	if c.b.RestartShovel(p.VHost, p.Name) {
+		return c.done(false)
 	}
 	return badRequest(fmt.Sprintf("shovel '%s' is %s", c.args["name"], notRun))
 }

@@ -1,0 +1,206 @@
+package broker_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"nubo/amqp"
+	"nubo/broker"
+	"nubo/broker/queue"
+	"nubo/internal/testx"
+)
+
+// yard is a broker with queues whose messages are moved.
+type yard struct {
+	*testing.T
+	dir string
+	*broker.Broker
+}
+
+func newYard(t *testing.T) *yard {
+	y := &yard{T: t, dir: t.TempDir()}
+	y.open()
+	t.Cleanup(func() { y.close() })
+	testx.NoErr(t, y.ImportDefinitions(broker.Definitions{Queues: []broker.QueueDef{
+		{VHost: "/", Name: "from", Durable: true}, {VHost: "/", Name: "to", Durable: true},
+		{VHost: "/", Name: "small", Durable: true, Arguments: broker.Args{"x-max-length": int64(3), "x-overflow": "reject-publish"}},
+		{VHost: "/", Name: "log", Durable: true, Arguments: broker.Args{"x-queue-type": "stream"}},
+	}}))
+	return y
+}
+
+func (y *yard) open() {
+	b, err := broker.Open(broker.Config{DataDir: y.dir})
+	testx.NoErr(y, err)
+	y.Broker = b
+}
+
+func (y *yard) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	testx.NoErr(y, y.Shutdown(ctx))
+}
+
+func (y *yard) fill(n int) {
+	y.Helper()
+	for i := range n {
+		routed, err := y.Publish("/", broker.Publication{RoutingKey: "from", Body: fmt.Append(nil, i), Properties: amqp.Properties{
+			DeliveryMode: uint8(1 + i%2), MessageID: fmt.Sprint("id", i), Headers: amqp.Table{"n": int64(i)},
+		}})
+		testx.NoErr(y, err)
+		testx.Equal(y, routed, true)
+	}
+}
+
+func (y *yard) queue(name string) *queue.Queue {
+	y.Helper()
+	v, err := y.VHost("/")
+	testx.NoErr(y, err)
+	q, bad := v.Queue(name, nil)
+	if bad != nil {
+		y.Fatal(bad)
+	}
+	return q
+}
+
+func (y *yard) ready(name string) int {
+	v, err := y.VHost("/")
+	testx.NoErr(y, err)
+	q, _, ok := v.QueueStats(name)
+	testx.Equal(y, ok, true)
+	return int(q.Ready + q.Unacked)
+}
+
+func (y *yard) move(to string) {
+	y.Helper()
+	value := fmt.Sprintf(`{"src-uri":"amqp:///%%2F","src-queue":"from","src-delete-after":"queue-length","dest-uri":["amqp:///%%2F"],"dest-queue":%q,"ack-mode":"on-confirm"}`, to)
+	testx.NoErr(y, y.SetParameter(broker.ParameterDef{Component: "shovel", VHost: "/", Name: "m", Value: json.RawMessage(value)}))
+}
+
+func (y *yard) done() bool { return len(y.Parameters()) == 0 }
+
+func (y *yard) standsStill() string {
+	y.Helper()
+	var s broker.Shovel
+	testx.Eventually(y, "the shovel stands still", func() bool {
+		s, _ = y.Shovel("/", "m")
+		return s.Reason != "" && !s.Running
+	})
+	return s.Reason
+}
+
+// TestMove moves a queue's messages in their order, with all they have, and
+// forgets the shovel.
+func TestMove(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	y.fill(1500)
+	y.move("to")
+	testx.Eventually(t, "all is moved", y.done)
+	testx.Equal(t, []int{y.ready("from"), y.ready("to")}, []int{0, 1500})
+	q := y.queue("to")
+	for i := range 1500 {
+		e, _, _ := q.Get(true)
+		var p amqp.Properties
+		testx.NoErr(t, p.Decode(e.Msg.Props))
+		testx.Equal(t, []any{string(e.Msg.Body), e.Msg.RoutingKey, e.Msg.Exchange, e.Msg.Persistent, p.MessageID, p.Headers["n"]},
+			[]any{fmt.Sprint(i), "to", "", i%2 == 1, fmt.Sprint("id", i), int64(i)})
+	}
+	y.move("to") // of nothing
+	testx.Eventually(t, "nothing is moved", y.done)
+}
+
+// TestMoveRefused loses nothing of what a queue does not take, and goes on
+// when it is told to.
+func TestMoveRefused(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	y.fill(10)
+	y.move("small")
+	testx.Equal(t, y.standsStill(), "queue 'small' is full")
+	testx.Equal(t, []int{y.ready("from"), y.ready("small")}, []int{7, 3})
+	q := y.queue("small")
+	testx.Equal(t, q.Purge(), 3)
+	testx.Equal(t, y.RestartShovel("/", "m"), true)
+	testx.Equal(t, y.standsStill(), "queue 'small' is full")
+	testx.Equal(t, []int{y.ready("from"), y.ready("small")}, []int{4, 3})
+	y.move("log") // in its place
+	testx.Eventually(t, "the rest is in the stream", y.done)
+	testx.Equal(t, y.ready("from"), 0)
+
+	y.move("none")
+	testx.Equal(t, y.standsStill(), "NOT_FOUND - no queue 'none' in vhost '/'")
+	found, err := y.ClearParameter("shovel", "/", "m")
+	testx.NoErr(t, err)
+	testx.Equal(t, found, true)
+	_, found = y.Shovel("/", "m")
+	testx.Equal(t, []bool{found, y.RestartShovel("/", "m")}, []bool{false, false})
+}
+
+// TestMoveGoesOn stops the broker while it moves, and finds every message on
+// one side or the other, and all on the other in the end.
+func TestMoveGoesOn(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	const n, publishers = 4000, 16
+	var g errgroup.Group
+	for p := range publishers {
+		g.Go(func() error {
+			for i := p; i < n; i += publishers {
+				if _, err := y.Publish("/", broker.Publication{RoutingKey: "from", Body: fmt.Append(nil, i), Properties: amqp.Properties{DeliveryMode: 2}}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	testx.NoErr(t, g.Wait())
+	y.move("to")
+	y.close()
+	y.open()
+	testx.Eventually(t, "all is moved", y.done)
+	testx.Equal(t, y.ready("from"), 0)
+	q := y.queue("to")
+	seen := map[string]bool{}
+	for {
+		e, _, ok := q.Get(true)
+		if !ok {
+			break
+		}
+		seen[string(e.Msg.Body)] = true
+	}
+	testx.Equal(t, len(seen), n)
+}
+
+// TestOtherShovels are kept, and stand still.
+func TestOtherShovels(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	y.fill(1)
+	for _, value := range []string{
+		`{"src-uri":"amqp://other","src-queue":"from","src-delete-after":"queue-length","dest-uri":"amqp://","dest-queue":"to"}`,
+		`{"src-uri":"amqp://guest@","src-queue":"from","src-delete-after":"queue-length","dest-uri":"amqp://","dest-queue":"to"}`,
+		`{"src-uri":"amqp://","src-queue":"from","src-delete-after":"never","dest-uri":"amqp://","dest-queue":"to"}`,
+		`{"src-uri":"amqp://","src-queue":"from","dest-uri":"amqp://","dest-queue":"to"}`,
+		`{"src-uri":"amqp:///v","src-queue":"from","src-delete-after":"queue-length","dest-uri":"amqp:///v","dest-queue":"to"}`,
+		`{"src-uri":["amqp://","amqp://b"],"src-queue":"from","src-delete-after":"queue-length","dest-uri":"amqp://","dest-queue":"to"}`,
+		`{"src-uri":"amqp://","src-queue":"from","src-delete-after":"queue-length","dest-uri":"amqp://","dest-exchange":"amq.topic"}`,
+		`{"src-uri":"amqp:///%zz","src-queue":"from","src-delete-after":"queue-length","dest-uri":7,"dest-queue":"to"}`,
+		`[]`, `"x"`,
+	} {
+		testx.NoErr(t, y.SetParameter(broker.ParameterDef{Component: "shovel", VHost: "/", Name: "m", Value: json.RawMessage(value)}))
+		if _, runs := y.Shovel("/", "m"); runs {
+			t.Errorf("%s is run", value)
+		}
+	}
+	testx.Equal(t, y.ready("from"), 1)
+	// What takes the URI without a virtual host for the default one is run.
+	testx.NoErr(t, y.SetParameter(broker.ParameterDef{Component: "shovel", VHost: "/", Name: "m",
+		Value: json.RawMessage(`{"src-uri":"amqp://","src-queue":"from","delete-after":"queue-length","dest-uri":"amqp://","dest-queue":"to"}`)}))
+	testx.Eventually(t, "it is moved", y.done)
+}
