@@ -132,7 +132,7 @@ func TestDashboard(t *testing.T) {
 			"admin-topology", "api-access", "account", "app-credentials", "assignments", "idps", "server-groups", "usage", "admin-usage", "admin-quotas", "default-quotas",
 			"admin-floating-ips", "agents", "placement",
 			"broker-overview", "broker-connections", "broker-channels", "broker-exchanges", "broker-exchange?vhost=/&name=amq.topic&age=60&incr=5", "broker-queues?vhost=%2F", "broker-users",
-			"broker-user?name=guest", "broker-vhosts", "broker-vhost?name=/", "broker-queue?vhost=/&name=conductor", "broker-policies", "broker-operator-policies", "broker-limits", "broker-features"} {
+			"broker-user?name=guest", "broker-vhosts", "broker-vhost?name=/", "broker-queue?vhost=/&name=conductor", "broker-policies", "broker-operator-policies", "broker-limits", "broker-features", "broker-node?name=" + b.c.broker.Load().NodeName()} {
 			status, body := admin.do("GET", "/dashboard/pages/"+page, nil)
 			var out map[string]any
 			testx.NoErr(t, json.Unmarshal([]byte(body), &out))

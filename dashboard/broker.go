@@ -47,7 +47,9 @@ var brokerPages = map[string][]part{
 		{"queue", messaging, "/queues/{vhost}/{name}?{range}", true, whole},
 		{"bindings", messaging, "/queues/{vhost}/{name}/bindings", false, whole},
 		{"exchanges", messaging, "/exchanges/{vhost}?columns=name", false, whole},
+		{"shovels", messaging, "/shovels/{vhost}", false, whole},
 	},
+	"broker-node":  {{"node", messaging, "/nodes/{name}?memory=true", true, whole}},
 	"broker-users": {
 		{"users", messaging, "/users?columns=name,tags,limits", true, whole},
 		{"permissions", messaging, "/permissions", false, whole},

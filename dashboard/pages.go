@@ -308,14 +308,15 @@ func (s *Service) page(w http.ResponseWriter, r *http.Request) error {
 }
 
 // assemble makes a page's answer of its parts. What a role may not see is no
-// failure: the page is made without it.
+// failure, nor what a RabbitMQ without a plugin does not have: the page is made
+// without it.
 func assemble(parts []part, answers []json.RawMessage, failures []*problem) map[string]any {
 	out, missing := map[string]any{}, map[string]*problem{}
 	for i, p := range parts {
 		switch {
 		case failures[i] == nil:
 			out[p.name] = answers[i]
-		case failures[i].Code != http.StatusForbidden:
+		case failures[i].Code != http.StatusForbidden && (p.service != messaging || failures[i].Code != http.StatusNotFound):
 			missing[p.name] = failures[i]
 		}
 	}

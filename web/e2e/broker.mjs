@@ -37,7 +37,11 @@ try {
   const tab = (key) => page.getByRole('tab', { name: p.t(`tabs.${key}`), exact: true }).click()
   const ready = (n) => page.locator('[data-ready]', { hasText: new RegExp(`^${n}$`) }).first().waitFor()
   const press = (key) => page.locator(`button[data-action="${key}"]`).click()
-  const gone = () => page.getByRole('alert').getByText(p.t('errors.notFound')).waitFor()
+  /** Who has deleted a queue is back at the list. */
+  const gone = async (name) => {
+    await p.there('/broker/queues')
+    await p.gone(name)
+  }
 
   await step('the administrator sees what the broker does', async () => {
     await p.signIn('admin', password)
@@ -138,12 +142,41 @@ try {
     await p.confirm()
     await ready(0)
   })
+  await step('move the messages to another queue; what is refused is told and stays', async () => {
+    const queue = (name, args) => p.must('messaging', 'PUT', `/queues/${encodeURIComponent('shop/eu')}/${name}`, { durable: true, arguments: args })
+    await queue('archive', {})
+    await queue('tiny', { 'x-max-length': 1, 'x-overflow': 'reject-publish' })
+    const publish = async (payload) => {
+      await press('publish')
+      await p.send({ payload })
+    }
+    for (const payload of ['three', 'four', 'five']) await publish(payload)
+    await ready(3)
+    await press('move')
+    await p.fill({ destination: 'nowhere' })
+    await p.submit()
+    await page.locator('.ant-drawer-open').getByRole('alert').waitFor()
+    await p.send({ destination: 'tiny' })
+    await ready(2)
+    await page.getByText("queue 'tiny' is full").waitFor()
+    await page.locator('[data-action=endMove]').click()
+    await p.confirm()
+    await page.getByText("queue 'tiny' is full").waitFor({ state: 'detached' })
+    await press('move')
+    await p.send({ destination: 'archive' })
+    await ready(0)
+    await go('queues')
+    await p.row('archive').locator('[data-ready]', { hasText: /^2$/ }).waitFor()
+    await p.remove('archive')
+    await p.remove('tiny')
+    await open('in/out')
+  })
   await step('unbind and delete', async () => {
     await tab('bindings')
     await p.remove('order.*', 'unbind')
     await press('delete')
     await p.confirm()
-    await gone()
+    await gone('in/out')
     await go('exchanges')
     await p.remove('orders')
   })
@@ -156,7 +189,7 @@ try {
     await page.getByText('x-max-age = 7D').waitFor()
     await press('delete')
     await p.confirm()
-    await gone()
+    await gone('history')
   })
   await step('a user: tags, permissions, limits', async () => {
     await go('users')
@@ -201,6 +234,14 @@ try {
     await p.remove('clerk')
     await go('vhosts')
     await p.remove('shop/eu')
+  })
+  await step('a node tells what it takes and serves', async () => {
+    await go('overview')
+    await page.getByRole('link', { name: /^rabbit@/ }).click()
+    for (const [key, text] of [['memory', /MiB|GiB/], ['listeners', /amqp/], ['exchangeTypes', /topic/], ['io', /./]]) {
+      await tab(key)
+      await page.locator('[role=tabpanel]:visible').getByText(text).first().waitFor()
+    }
   })
   await step('a member sees no broker, and may not', async () => {
     await p.menu('identity', 'users')

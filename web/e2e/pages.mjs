@@ -19,10 +19,13 @@ const aboutOne = (route) => route.includes('$') || route.endsWith('/detail')
 const report = new Report()
 const browser = await launch()
 
+/** Where things are listed that have no list of their own. */
+const listedAt = { '/broker/nodes': '/broker/overview' }
+
 /** The address of one thing of a route, by the first link its list has to one. */
 async function example(person, route) {
   const parent = route.replace(/\/[^/]+$/, '')
-  await person.go(parent)
+  await person.go(listedAt[parent] ?? parent)
   const pattern = new RegExp(`^${route.replace(/\$\w+/g, '[^/?]+')}(\\?|$)`)
   let found
   await until(`a link to ${route}`, async () => {

@@ -62,6 +62,7 @@ const pages = {
   '/broker/queues/detail': lazyRouteComponent(() => import('../pages/broker/queues'), 'Queue'),
   '/identity/assignments': lazyRouteComponent(() => import('../pages/identity/assignments'), 'Assignments'),
   '/identity/idps': lazyRouteComponent(() => import('../pages/identity/idps'), 'IdentityProviders'),
+  '/broker/nodes/detail': lazyRouteComponent(() => import('../pages/broker/node'), 'Node'),
   '/broker/users': lazyRouteComponent(() => import('../pages/broker/users'), 'Users'),
   '/broker/users/detail': lazyRouteComponent(() => import('../pages/broker/users'), 'User'),
   '/broker/vhosts': lazyRouteComponent(() => import('../pages/broker/vhosts'), 'VHosts'),

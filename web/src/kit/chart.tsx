@@ -1,10 +1,10 @@
 // A chart of what was sampled: lines over time, and what they are now.
 import { Flex, Segmented, Typography, theme } from 'antd'
-import { useEffect, useRef, useSyncExternalStore } from 'react'
+import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { useTranslation } from 'react-i18next'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
-import { bytes } from './format'
+import { ago, bytes, duration } from './format'
 
 export interface Line {
   /** The key of the name below "lines.". */
@@ -85,9 +85,7 @@ export function Chart({ title, times, lines, unit = 'count' }: ChartProps) {
       <figcaption>
         <Flex justify="space-between" wrap gap={8}>
           <Typography.Text strong>{t(`charts.${title}`)}</Typography.Text>
-          <Typography.Text type="secondary">
-            {last ? t('charts.asOf', { time: new Intl.DateTimeFormat(language, { timeStyle: 'medium' }).format(last * 1000) }) : ''}
-          </Typography.Text>
+          <Typography.Text type="secondary">{last ? <Age last={last} step={last - (times.at(-2) ?? last)} /> : ''}</Typography.Text>
         </Flex>
       </figcaption>
       <div ref={place} aria-hidden="true" />
@@ -100,6 +98,21 @@ export function Chart({ title, times, lines, unit = 'count' }: ChartProps) {
       </Flex>
     </figure>
   )
+}
+
+/** When the last sample was taken, how long ago that is, and how far apart samples are: a chart that stands still may be right. */
+function Age({ last, step }: { last: number; step: number }) {
+  const { t, i18n } = useTranslation()
+  const [now, setNow] = useState(Date.now)
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000)
+    return () => clearInterval(timer)
+  }, [])
+  const at = {
+    time: new Intl.DateTimeFormat(i18n.language, { timeStyle: 'medium' }).format(last * 1000),
+    age: ago(new Date(last * 1000).toISOString(), Math.max(now, last * 1000)),
+  }
+  return <span data-age>{step > 0 ? t('charts.sampled', { ...at, step: duration(step * 1000) }) : t('charts.asOf', at)}</span>
 }
 
 /** How far back charts go, and how far apart their samples are, in seconds. */

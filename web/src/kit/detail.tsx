@@ -23,7 +23,7 @@ interface Tab {
 export interface DetailSpec {
   page: string
   row: (data: PageData) => Row
-  facts: (row: Row, data: PageData) => [key: string, value: ReactNode][]
+  facts: (row: Row, data: PageData, reload: () => void) => [key: string, value: ReactNode][]
   status?: (row: Row) => { value?: string; task?: string | null }
   actions?: Action[]
   tabs?: Tab[]
@@ -78,7 +78,7 @@ export function DetailPage({ spec, id = '', params = { id } }: Props) {
         bordered
         size="small"
         column={{ xs: 1, md: 2 }}
-        items={spec.facts(row, data).map(([key, value]) => ({ key, label: t(`fields.${key}`), children: value ?? '–' }))}
+        items={spec.facts(row, data, reload).map(([key, value]) => ({ key, label: t(`fields.${key}`), children: value ?? '–' }))}
       />
       <Tabs
         activeKey={(tabs.find((tab) => tab.key === asked.tab) ?? tabs[0])?.key}

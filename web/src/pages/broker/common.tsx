@@ -1,7 +1,7 @@
 // What the pages of the broker share: addresses in its API, the virtual host
 // chosen, samples as lines of charts.
 import { Link } from '@tanstack/react-router'
-import { Select, Space, Tag } from 'antd'
+import { Flex, Progress, Select, Space, Tag } from 'antd'
 import { useSyncExternalStore } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Call, PageData, Row } from '../../kit/api'
@@ -102,7 +102,7 @@ export function Cut({ answer }: { answer?: Row }) {
   return <Tag color="warning">{t('broker.cut', { shown: answer.item_count, count: answer.total_count })}</Tag>
 }
 
-type Kind = 'queues' | 'exchanges' | 'connections' | 'channels' | 'users'
+type Kind = 'queues' | 'exchanges' | 'connections' | 'channels' | 'users' | 'nodes'
 
 /** A link to a thing of the broker. */
 export function To({ kind, vhost, name, children }: { kind: Kind; vhost?: string; name: string; children?: string }) {
@@ -188,5 +188,28 @@ function rates(list: Sample[], times: number[]): (number | null)[] {
   // A counter that began again, with its connection or broker, made no negative rate.
   return list.map((s, i) =>
     i === 0 ? null : Math.max(0, (s.sample - list[i - 1].sample) / ((s.timestamp - list[i - 1].timestamp) / 1000)),
+  )
+}
+
+/** How much of something is used, as a bar below its words. */
+export function Share({ used, of, text }: { used: number; of: number; text: string }) {
+  const percent = of > 0 ? Math.min(100, Math.round((100 * used) / of)) : 0
+  return (
+    <Flex vertical style={{ minWidth: 150 }}>
+      <span>{text}</span>
+      <Progress aria-label={text} percent={percent} size="small" status={percent >= 90 ? 'exception' : 'normal'} />
+    </Flex>
+  )
+}
+
+/** Which of a node's alarms make publishers wait. */
+export function Alarms({ node }: { node: Row }) {
+  const { t } = useTranslation()
+  if (!node.mem_alarm && !node.disk_free_alarm) return <Tag color="success">{t('broker.noAlarm')}</Tag>
+  return (
+    <>
+      {node.mem_alarm ? <Tag color="error">{t('broker.memoryAlarm')}</Tag> : null}
+      {node.disk_free_alarm ? <Tag color="error">{t('broker.diskAlarm')}</Tag> : null}
+    </>
   )
 }

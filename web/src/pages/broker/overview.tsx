@@ -1,11 +1,11 @@
-import { Button, Card, Col, Flex, Row as Grid, Progress, Skeleton, Statistic, Table, Tag, Typography } from 'antd'
+import { Button, Card, Col, Flex, Row as Grid, Skeleton, Statistic, Table, Typography } from 'antd'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, type PageData, type Row, usePage } from '../../kit/api'
 import { Chart, SpanChoice, sampled, useSpan } from '../../kit/chart'
 import { FormButton, type FormSpec } from '../../kit/form'
 import { bytes, duration } from '../../kit/format'
 import { Missing, Problem } from '../../kit/problem'
-import { call, chart, rule } from './common'
+import { Alarms, call, chart, rule, Share, To } from './common'
 
 const publishing = ['publish', 'confirm', 'return_unroutable', 'drop_unroutable', 'deliver_get', 'redeliver', 'ack']
 const churn = [
@@ -101,16 +101,6 @@ function octets(data: PageData): Row {
   return sum
 }
 
-function Share({ used, of, text }: { used: number; of: number; text: string }) {
-  const percent = of > 0 ? Math.min(100, Math.round((100 * used) / of)) : 0
-  return (
-    <Flex vertical style={{ minWidth: 150 }}>
-      <span>{text}</span>
-      <Progress aria-label={text} percent={percent} size="small" status={percent >= 90 ? 'exception' : 'normal'} />
-    </Flex>
-  )
-}
-
 function Nodes({ rows }: { rows: Row[] }) {
   const { t } = useTranslation()
   return (
@@ -122,7 +112,7 @@ function Nodes({ rows }: { rows: Row[] }) {
         scroll={{ x: 'max-content' }}
         dataSource={rows}
         columns={[
-          { key: 'name', title: t('fields.name'), dataIndex: 'name' },
+          { key: 'name', title: t('fields.name'), render: (_, n) => <To kind="nodes" name={n.name} /> },
           {
             key: 'memory',
             title: t('fields.memory'),
@@ -144,17 +134,6 @@ function Nodes({ rows }: { rows: Row[] }) {
         ]}
       />
     </Card>
-  )
-}
-
-function Alarms({ node }: { node: Row }) {
-  const { t } = useTranslation()
-  if (!node.mem_alarm && !node.disk_free_alarm) return <Tag color="success">{t('broker.noAlarm')}</Tag>
-  return (
-    <>
-      {node.mem_alarm ? <Tag color="error">{t('broker.memoryAlarm')}</Tag> : null}
-      {node.disk_free_alarm ? <Tag color="error">{t('broker.diskAlarm')}</Tag> : null}
-    </>
   )
 }
 

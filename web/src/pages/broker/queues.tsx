@@ -1,9 +1,9 @@
 import { useSearch } from '@tanstack/react-router'
 import { Alert, Card, Col, Flex, Row as Grid } from 'antd'
-import { useMemo } from 'react'
+import { type ReactNode, useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
-import type { Action } from '../../kit/actions'
-import type { Row } from '../../kit/api'
+import { type Action, Actions } from '../../kit/actions'
+import type { Call, PageData, Row } from '../../kit/api'
 import { Chart, SpanChoice, sampled, useSpan } from '../../kit/chart'
 import { DetailPage, type DetailSpec } from '../../kit/detail'
 import type { Field, FormSpec } from '../../kit/form'
@@ -29,6 +29,7 @@ import {
   useVHost,
   VHostChoice,
   vhostField,
+  word,
 } from './common'
 import { bind, bindings, GetMessages, publishing, unbind } from './messages'
 
@@ -135,6 +136,67 @@ const publish: Action = {
     () => '',
     (q) => q.name,
   ),
+}
+
+/** The shovel that moves a queue's messages; RabbitMQ's page calls it so. */
+const mover = (q: Row) => `Move from ${q.name}`
+
+/** Moves what is in a queue to another of its virtual host, each message at least once: as RabbitMQ's page, by a shovel that ends. */
+export function moving(q: Row, destination: string): Call[] {
+  const uri = `amqp:///${encodeURIComponent(q.vhost)}`
+  const value = {
+    'src-protocol': 'amqp091',
+    'src-uri': uri,
+    'src-queue': q.name,
+    'src-prefetch-count': 1000,
+    'src-delete-after': 'queue-length',
+    'dest-protocol': 'amqp091',
+    'dest-uri': uri,
+    'dest-queue': destination,
+    'dest-add-forward-headers': false,
+    'ack-mode': 'on-confirm',
+  }
+  return [
+    call('GET', '/queues', [q.vhost, destination]), // it must be there
+    call('PUT', '/parameters/shovel', [q.vhost, mover(q)], {
+      body: { value },
+      cli: `rabbitmqctl set_parameter -p ${word(q.vhost)} shovel ${word(mover(q))} ${word(JSON.stringify(value))}`,
+    }),
+  ]
+}
+
+const move: Action = {
+  key: 'move',
+  rule,
+  show: (q) => q.type !== 'stream',
+  form: {
+    title: 'move',
+    fields: () => [{ name: 'destination', required: true, help: 'destination' }],
+    calls: (v, q) => moving(q, v.destination ?? ''),
+  },
+}
+
+const endMove: Action = {
+  key: 'endMove',
+  rule,
+  confirm: true,
+  calls: (s) =>
+    call('DELETE', '/parameters/shovel', [s.vhost, s.name], {
+      cli: `rabbitmqctl clear_parameter -p ${word(s.vhost)} shovel ${word(s.name)}`,
+    }),
+}
+
+/** How far a move is, or why it stands still. */
+function Moving({ queue, data, after }: { queue: Row; data: PageData; after: () => void }) {
+  const shovel: Row = (data.shovels ?? []).find((s: Row) => s.name === mover(queue))
+  return (
+    <Flex gap={8} wrap align="center">
+      <span>→ {shovel.dest_queue ?? '?'}</span>
+      <Status value={shovel.state} />
+      {shovel.reason ? <span>{shovel.reason}</span> : null}
+      <Actions actions={[endMove]} row={shovel} data={data} buttons after={after} />
+    </Flex>
+  )
 }
 
 const list = (vhost: string): ListSpec => ({
@@ -251,8 +313,8 @@ const detail: DetailSpec = {
   page: 'broker-queue',
   row: (data) => data.queue,
   status: (q) => ({ value: q.state }),
-  actions: [publish, purge, remove],
-  facts: (q) => [
+  actions: [publish, move, purge, remove],
+  facts: (q, data, reload) => [
     ['vhost', q.vhost],
     ['type', t(`queueTypes.${q.type}`)],
     [
@@ -264,6 +326,9 @@ const detail: DetailSpec = {
     ['unacked', q.messages_unacknowledged ?? 0],
     ['total', q.messages ?? 0],
     ['consumers', q.consumers ?? 0],
+    ...((data.shovels ?? []).some((s: Row) => s.name === mover(q))
+      ? [['moving', <Moving key="moving" queue={q} data={data} after={reload} />] as [string, ReactNode]]
+      : []),
     ['features', <Features key="features" row={q} />],
     ['arguments', <Args key="arguments" value={q.arguments} />],
     ['policy', q.policy],
