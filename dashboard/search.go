@@ -82,7 +82,7 @@ var searches = []searched{
 	},
 	{
 		kind: "port", service: "network", path: "/ports", rows: "ports", one: "/ports/", of: "port",
-		name: fieldsOf("name", "status", "fixed_ips"), address: "fixed_ips=ip_address_substr%3D{text}&limit=20", exact: "name={text}",
+		name: fieldsOf("name", "status", "fixed_ips", "network_id"), address: "fixed_ips=ip_address_substr%3D{text}&limit=20", exact: "name={text}",
 	},
 	{
 		kind: "securitygroup", service: "network", path: "/security-groups", rows: "security_groups", one: "/security-groups/", of: "security_group",
@@ -322,7 +322,7 @@ func (t thing) found(kind, text string) found {
 		slices.Sort(addresses)
 	}
 	f.Detail = strings.Join(addresses, " ")
-	if kind == "subnet" {
+	if kind == "subnet" || kind == "port" {
 		f.Of = t.NetworkID
 	}
 	for _, said := range append(addresses, f.Name) {

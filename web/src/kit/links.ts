@@ -18,7 +18,7 @@ const lists: Record<string, string> = {
 
 export interface Place {
   to: string
-  search?: { q: string }
+  search?: { q?: string; tab?: string }
 }
 
 /** The page of the thing a call is about, or has made. */
@@ -43,7 +43,7 @@ function made(answer: unknown): string | undefined {
 }
 
 /** Whether two places are the same. */
-export const samePlace = (a: Place, b: Place) => a.to === b.to && a.search?.q === b.search?.q
+export const samePlace = (a: Place, b: Place) => a.to === b.to && a.search?.q === b.search?.q && a.search?.tab === b.search?.tab
 
 /** A thing that a search has found. */
 export interface Found {
@@ -78,9 +78,10 @@ const listsOf: Record<string, [own: string, everybodys?: string]> = {
 
 /** Where a found thing is looked at. */
 export function foundPlace(found: Found, project: string | undefined): Place {
-  if (found.kind === 'subnet') return { to: `/networks/${found.of}` }
+  if (found.kind === 'subnet') return { to: `/networks/${found.of}`, search: { tab: 'subnets' } }
   if (found.kind in pagesOf) return { to: `${pagesOf[found.kind]}/${found.id}` }
   const [own, everybodys] = listsOf[found.kind] ?? ['/overview']
   const foreign = found.project_id !== undefined && found.project_id !== project
+  if (foreign && found.kind === 'port') return { to: `/networks/${found.of}`, search: { tab: 'ports' } }
   return { to: foreign && everybodys ? everybodys : own, search: { q: found.kind === 'host' ? (found.name ?? found.id) : found.id } }
 }

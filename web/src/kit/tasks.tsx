@@ -2,10 +2,12 @@
 // it.
 import { HistoryOutlined } from '@ant-design/icons'
 import { Link } from '@tanstack/react-router'
-import { Badge, Button, Drawer, Empty, Flex, Typography } from 'antd'
-import { useSyncExternalStore } from 'react'
+import { App, Badge, Button, Drawer, Empty, Flex, Typography } from 'antd'
+import i18next from 'i18next'
+import { useEffect, useSyncExternalStore } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type Answer, ApiError, type Call, exchange } from './api'
+import { type Answer, ApiError, type Call, exchange, onForget, useSession } from './api'
+import { type Follow, follows, type Outcome, outcome } from './follow'
 import { time } from './format'
 import { type Place, placeOf } from './links'
 import { RequestId } from './requestid'
@@ -15,7 +17,8 @@ export interface Task {
   label: string
   started: string
   took?: number
-  state: 'running' | 'done' | 'failed'
+  /** sent: it was accepted, and what became of it is not known. */
+  state: 'running' | Outcome
   error?: string
   requestId?: string
   /** Where the thing is that it was done with. */
@@ -24,12 +27,54 @@ export interface Task {
 }
 
 let tasks: Task[] = []
+let owner = ''
 const watchers = new Set<() => void>()
 let last = 0
 
+const kept = 'tasks'
+
 function change(next: Task[]) {
   tasks = next.slice(0, 200)
+  sessionStorage.setItem(kept, JSON.stringify({ owner, tasks: tasks.map(({ retry, ...task }) => task) }))
   for (const w of watchers) w()
+}
+
+/** Takes up the log of who is signed in, as it was before the page was loaded anew; another's is dropped. */
+function claim(who: string) {
+  if (owner === who) return
+  const mine = owner === '' ? tasks : []
+  owner = who
+  change([...mine, ...before(who)])
+}
+
+/** What the log had when the page was left. What was running then went on without it. */
+export function before(who: string): Task[] {
+  try {
+    const was = JSON.parse(sessionStorage.getItem(kept) ?? '{}') as { owner?: string; tasks?: Task[] }
+    if (was.owner !== who || !Array.isArray(was.tasks)) return []
+    return was.tasks.map((task) => ({ ...task, id: ++last, state: task.state === 'running' ? 'sent' : task.state }))
+  } catch {
+    return [] // somebody else wrote it
+  }
+}
+
+onForget(() => {
+  tasks = []
+  owner = ''
+  sessionStorage.removeItem(kept)
+  for (const w of watchers) w()
+})
+
+// What has ended after its answer had come is told, several at once together.
+let ended: Task[] = []
+let teller: ((ended: Task[]) => void) | undefined
+
+function tell(task: Task) {
+  if (ended.push(task) > 1) return
+  setTimeout(() => {
+    teller?.(ended)
+    ended = []
+  }, 300)
 }
 
 let shown = false
@@ -63,21 +108,32 @@ function useTasks() {
   )
 }
 
-/** Sends calls one after the other as one task of the log. */
+/** Sends calls one after the other as one task of the log. What goes on after the answer is followed there. */
 export async function run<T = unknown>(label: string, calls: Call | Call[]): Promise<T> {
   const id = ++last
   const began = performance.now()
+  const since = Date.now()
   change([{ id, label, started: new Date().toISOString(), state: 'running' }, ...tasks])
-  const end = (more: Partial<Task>) =>
-    change(tasks.map((one) => (one.id === id ? { ...one, ...more, took: Math.round(performance.now() - began) } : one)))
+  const note = (more: Partial<Task>) => change(tasks.map((one) => (one.id === id ? { ...one, ...more } : one)))
+  const end = (more: Partial<Task>) => note({ ...more, took: Math.round(performance.now() - began) })
   try {
     let out: Answer<unknown> = { body: undefined }
     let place: Place | undefined
+    let follow: Follow | undefined
     for (const call of Array.isArray(calls) ? calls : [calls]) {
       out = await exchange(call)
       place = placeOf(call, out.body) ?? place
+      follow = follows(call, out.body)
     }
-    end({ state: 'done', requestId: out.requestId, place })
+    const said = { requestId: out.requestId, place }
+    if (follow) {
+      note(said)
+      void outcome(follow, since).then((state) => {
+        end({ state, error: state === 'failed' ? i18next.t('tasks.inError') : undefined })
+        const task = tasks.find((one) => one.id === id)
+        if (task && state !== 'sent') tell(task)
+      })
+    } else end({ ...said, state: 'done' })
     return out.body as T
   } catch (e) {
     const err = e instanceof ApiError ? e : new ApiError(0, String(e))
@@ -91,6 +147,23 @@ export function TaskLog() {
   const { t } = useTranslation()
   const all = useTasks()
   const open = useShown()
+  const who = useSession().data?.user.id
+  const { message } = App.useApp()
+  useEffect(() => {
+    if (who) claim(who)
+  }, [who])
+  useEffect(() => {
+    teller = (ended) => {
+      const failed = ended.filter((one) => one.state === 'failed')
+      if (ended.length > 1) {
+        const text = t('tasks.ended', { count: ended.length, failed: failed.length })
+        message[failed.length > 0 ? 'error' : 'success'](text)
+      } else for (const one of ended) message[failed.length > 0 ? 'error' : 'success'](`${one.label} · ${t(`taskState.${one.state}`)}`)
+    }
+    return () => {
+      teller = undefined
+    }
+  }, [t, message])
   const running = all.filter((one) => one.state === 'running').length
   return (
     <>

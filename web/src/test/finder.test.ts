@@ -15,7 +15,12 @@ describe('what was found', () => {
   it('another project’s is in the administrator’s list', () =>
     expect(foundPlace({ kind: 'volume', id: 'v1', project_id: 'other' }, 'p')).toEqual({ to: '/admin/volumes', search: { q: 'v1' } }))
   it('a subnet is on its network’s page', () =>
-    expect(foundPlace({ kind: 'subnet', id: 'x', of: 'n1' }, 'p')).toEqual({ to: '/networks/n1' }))
+    expect(foundPlace({ kind: 'subnet', id: 'x', of: 'n1' }, 'p')).toEqual({ to: '/networks/n1', search: { tab: 'subnets' } }))
+  it('another project’s port is on its network’s page', () =>
+    expect(foundPlace({ kind: 'port', id: 'x', of: 'n1', project_id: 'other' }, 'p')).toEqual({
+      to: '/networks/n1',
+      search: { tab: 'ports' },
+    }))
   it('a host is listed by its name', () =>
     expect(foundPlace({ kind: 'host', id: 'x', name: 'h1' }, 'p')).toEqual({ to: '/admin/hypervisors', search: { q: 'h1' } }))
 })
