@@ -1,7 +1,9 @@
 // Every page the router knows, with one of everything to show: axe-core finds
-// nothing serious in it, in either theme. With a FOLDER it also takes a picture
-// of each page in both languages and themes, of the pages with nothing to
-// show, and of a phone's width, for a person to look at.
+// nothing serious in it, in either theme, nor in the form each opens, in a menu
+// of actions and a question. NUBO_TEST_LOOKS=all has each theme in each
+// language. With a FOLDER it does so too, and takes a picture of each page and
+// form, of the pages with nothing to show and of what is refused, for a person
+// to look at.
 //
 //   usage: node pages.mjs BASE PASSWORD [FOLDER]
 import { mkdirSync, readFileSync } from 'node:fs'
@@ -36,14 +38,15 @@ async function example(person, route) {
   return found
 }
 
-async function check(person) {
+/** What axe-core finds in the page, or in a part of it. */
+async function check(person, part) {
   await person.page.evaluate(axe)
-  const found = await person.page.evaluate(async () => {
-    const { violations } = await window.axe.run(document, { resultTypes: ['violations'] })
+  const found = await person.page.evaluate(async (selector) => {
+    const { violations } = await window.axe.run(selector ?? document, { resultTypes: ['violations'] })
     return violations
       .filter((v) => v.impact === 'serious' || v.impact === 'critical')
       .flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target.join(' ')}: ${n.any[0]?.message ?? v.help}\n  ${n.html.slice(0, 200)}`))
-  })
+  }, part)
   if (found.length) throw new Error(found.join('\n'))
 }
 
@@ -54,6 +57,45 @@ async function visit(person, route, shot) {
   if (shot) await person.page.screenshot({ path: `${folder}/${name(route)}.${shot}.png`, fullPage: true })
 }
 
+/** The form a page's button opens. */
+async function form(person, route, shot) {
+  const button = person.page.locator('[role=main] [data-create]').first()
+  if (aboutOne(route) || (await button.count()) === 0 || !(await button.isEnabled())) return
+  await button.click()
+  const drawer = person.page.locator('.ant-drawer-open [data-submit]')
+  if (!(await Promise.race([drawer.waitFor().then(() => true), person.there('/servers/new').then(() => false)]))) return
+  if (shot) await person.page.screenshot({ path: `${folder}/form-${name(route)}.${shot}.png` })
+  await check(person, '.ant-drawer-open')
+  await person.page.keyboard.press('Escape')
+  await drawer.waitFor({ state: 'detached' })
+}
+
+/** What asks and refuses: a row's actions, a question, a thing that is not there, a page one may not see. */
+async function asides(person, shot) {
+  const { page } = person
+  const seen = async (what, part) => {
+    if (shot) await page.screenshot({ path: `${folder}/${what}.${shot}.png` })
+    await check(person, part)
+  }
+  await person.go('/servers')
+  await page.locator('.ant-table-row [data-actions]').first().click()
+  await page.locator('.ant-dropdown:visible [data-action="deleteServer"]').waitFor()
+  await seen('actions', '.ant-dropdown')
+  await page.locator('.ant-dropdown:visible [data-action="deleteServer"]').click()
+  await page.locator('.ant-modal-confirm').waitFor()
+  await seen('question', '.ant-modal-confirm')
+  await page.keyboard.press('Escape')
+  await page.locator('.ant-modal-confirm').waitFor({ state: 'detached' })
+  for (const [what, path] of [
+    ['not-there', '/servers/00000000-0000-0000-0000-000000000000'],
+    ['not-allowed', '/admin/servers'],
+  ]) {
+    await person.go(path)
+    await page.getByRole('alert').waitFor()
+    await seen(what)
+  }
+}
+
 async function somebody(user, pw, language, theme, viewport) {
   const person = await Person.open(browser, base, language, theme, viewport)
   await person.signIn(user, pw)
@@ -61,20 +103,22 @@ async function somebody(user, pw, language, theme, viewport) {
 }
 
 /** All pages as somebody of this language and theme sees them. */
-async function look(language, theme, people) {
+async function look(language, theme, people, forms) {
   const shot = folder && `${language}.${theme}`
   const bad = []
   const member = await somebody(people.member, theirs, language, theme)
   const admin = await somebody('admin', password, language, theme)
-  for (const route of routes) {
+  for (const [i, route] of routes.entries()) {
     const person = ofAdmin(route) ? admin : member
     try {
       await visit(person, route, shot)
       await check(person)
+      if (forms(i)) await form(person, route, shot)
     } catch (e) {
       bad.push(`${route}: ${e.message}`)
     }
   }
+  await asides(member, shot).catch((e) => bad.push(`asides: ${e.message}`))
   bad.push(...member.errors, ...admin.errors)
   await member.context.close()
   await admin.context.close()
@@ -91,12 +135,14 @@ try {
     ['en', 'light'],
     ['zh-CN', 'dark'],
   ]
-  if (folder) {
-    mkdirSync(folder, { recursive: true })
+  if (folder) mkdirSync(folder, { recursive: true })
+  if (folder || process.env.NUBO_TEST_LOOKS === 'all') {
     looks.push(['en', 'dark'], ['zh-CN', 'light'])
   }
-  for (const [language, theme] of looks) {
-    await report.step(`${routes.length} pages, ${language}, ${theme}: axe-core finds nothing serious`, () => look(language, theme, shared.people)).catch(() => undefined)
+  for (const [n, [language, theme]] of looks.entries()) {
+    // Of two looks each has every second form.
+    const forms = (i) => looks.length > 2 || i % 2 === n
+    await report.step(`${routes.length} pages and their forms, ${language}, ${theme}: axe-core finds nothing serious`, () => look(language, theme, shared.people, forms)).catch(() => undefined)
   }
   await report.step('the sign-in page: axe-core finds nothing serious', async () => {
     for (const [language, theme] of looks) {

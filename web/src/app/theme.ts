@@ -70,7 +70,7 @@ export function colours(dark: boolean): ThemeConfig {
       colorLink,
       colorLinkHover: colorLink,
       colorLinkActive: colorLink,
-      colorError: dark ? '#f37370' : '#cf1322',
+      colorError: dark ? '#ff8683' : '#cf1322',
       colorErrorBg: dark ? '#2c1618' : '#fff2f0',
       colorTextTertiary: `rgba(${ink}, 0.65)`,
       colorTextDescription: `rgba(${ink}, 0.65)`,
@@ -81,7 +81,16 @@ export function colours(dark: boolean): ThemeConfig {
       lineHeightHeading3: 1.45,
     },
     components: {
-      Button: { dangerColor: dark ? '#000' : '#fff' },
+      // Pointed at, a button is darker, and what is written on it still to be read.
+      Button: {
+        dangerColor: dark ? '#000' : '#fff',
+        colorPrimaryHover: '#1254b3',
+        colorPrimaryActive: '#0d4290',
+        defaultHoverColor: colorLink,
+        defaultHoverBorderColor: colorLink,
+        defaultActiveColor: colorLink,
+        defaultActiveBorderColor: colorLink,
+      },
       Tabs: { itemSelectedColor: colorLink, itemHoverColor: colorLink, itemActiveColor: colorLink },
       Menu: {
         itemHeight: 34,
