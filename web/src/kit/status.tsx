@@ -35,6 +35,7 @@ const kinds: Record<string, Kind> = {
   shutoff: 'off',
   stopped: 'off',
   disabled: 'off',
+  'n/a': 'off',
   deactivated: 'off',
   paused: 'wait',
   suspended: 'wait',

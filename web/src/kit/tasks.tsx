@@ -173,7 +173,7 @@ export function TaskLog() {
         </Button>
       </Badge>
       <Drawer placement="bottom" open={open} onClose={() => show(false)} title={t('shell.tasks')} size={360}>
-        {all.length === 0 ? <Empty description={t('shell.noTasks')} /> : null}
+        {all.length === 0 ? <Empty image={Empty.PRESENTED_IMAGE_SIMPLE} description={t('shell.noTasks')} /> : null}
         <ul className="tasks">
           {all.map((one) => (
             <li key={one.id}>

@@ -1,6 +1,7 @@
 import type { Action } from '../../kit/actions'
 import type { Call, PageData, Row } from '../../kit/api'
 import type { Field } from '../../kit/form'
+import { t } from '../../kit/i18n'
 import { ListPage, type ListSpec } from '../../kit/list'
 import type { SubTableSpec } from '../../kit/subtable'
 import { call, rule, vhostField, word } from './common'
@@ -84,7 +85,7 @@ const list: ListSpec = {
           type: 'select',
           required: true,
           initial: 'vhost',
-          options: ['vhost', 'user'].map((v) => ({ value: v, label: v })),
+          options: ['vhost', 'user'].map((v) => ({ value: v, label: t(`fields.${v}`) })),
         },
         { ...vhostField(data), when: (v) => v.owner === 'vhost' },
         {

@@ -65,7 +65,7 @@ export function GetMessages({ queue }: { queue: Row }) {
     body: values,
     cli: admin('get', queue.vhost, { queue: queue.name, ackmode: values.ackmode, count: values.count }),
   })
-  if (queue.type === 'stream') return <Empty description={t('broker.noGet')} />
+  if (queue.type === 'stream') return <Empty image={Empty.PRESENTED_IMAGE_SIMPLE} description={t('broker.noGet')} />
   const submit = async () => {
     setError(undefined)
     try {
@@ -102,7 +102,7 @@ export function GetMessages({ queue }: { queue: Row }) {
       <Typography.Text type="secondary">{t('broker.getMeans')}</Typography.Text>
       {error ? <Problem error={error} /> : null}
       <div aria-live="polite">
-        {got?.length === 0 ? <Empty description={t('broker.noMessages')} /> : null}
+        {got?.length === 0 ? <Empty image={Empty.PRESENTED_IMAGE_SIMPLE} description={t('broker.noMessages')} /> : null}
         {got?.map((m, i) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: messages have no name, and the list is not changed
           <Message key={i} number={i + 1} message={m} />

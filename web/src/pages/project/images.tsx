@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { App, Button, Drawer, Form, Progress, Tooltip } from 'antd'
+import { App, Button, Drawer, Flex, Form, Progress, Tooltip } from 'antd'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Action } from '../../kit/actions'
@@ -126,10 +126,14 @@ function UploadImage() {
         open={open}
         onClose={() => setOpen(false)}
         title={t('pages.images.create')}
+        size={480}
         footer={
-          <Button type="primary" onClick={() => form.submit()} loading={percent !== undefined} data-submit>
-            {t('common.ok')}
-          </Button>
+          <Flex justify="end" gap={8}>
+            <Button onClick={() => setOpen(false)}>{t('common.cancel')}</Button>
+            <Button type="primary" onClick={() => form.submit()} loading={percent !== undefined} data-submit>
+              {t('common.ok')}
+            </Button>
+          </Flex>
         }
       >
         <Form form={form} layout="vertical" initialValues={initial(all)} onFinish={submit}>

@@ -41,7 +41,7 @@ export function Overview() {
       <Card title={t('overview.newest')} size="small">
         <List<Row>
           dataSource={data.servers ?? []}
-          locale={{ emptyText: <Empty description={t('pages.servers.empty')} /> }}
+          locale={{ emptyText: <Empty image={Empty.PRESENTED_IMAGE_SIMPLE} description={t('pages.servers.empty')} /> }}
           renderItem={(s) => (
             <List.Item extra={ago(s.created)}>
               <Flex gap={12} align="center">

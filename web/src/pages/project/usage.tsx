@@ -92,7 +92,7 @@ function UsagePage({ page, title, rows, sum, name, columns, status, call }: Prop
         dataSource={all}
         pagination={false}
         scroll={{ x: 'max-content' }}
-        locale={{ emptyText: <Empty description={t('usage.none')} /> }}
+        locale={{ emptyText: <Empty image={Empty.PRESENTED_IMAGE_SIMPLE} description={t('usage.none')} /> }}
         columns={labelled<Row>([
           { key: 'name', title: t(`fields.${name[0]}`), render: (_, r) => name[1](r, data ?? {}) },
           ...(status ? [{ key: 'status', title: t('fields.status'), render: (_: unknown, r: Row) => <Status value={r.state} /> }] : []),

@@ -80,7 +80,7 @@ function Picture({ data, title, hosts, reload }: Props) {
       <Missing errors={data.errors} />
       {empty && !hosts ? <Teach data={data} /> : null}
       {drawn.boxes.length === 0 ? (
-        <Empty description={q ? t('list.nothing') : t('pages.topology.empty')} />
+        <Empty image={Empty.PRESENTED_IMAGE_SIMPLE} description={q ? t('list.nothing') : t('pages.topology.empty')} />
       ) : (
         <>
           <Typography.Text type="secondary">{t('topology.hint')}</Typography.Text>

@@ -85,7 +85,7 @@ export function Requests({ spans, loading, empty }: { spans?: Span[]; loading?: 
       loading={loading}
       dataSource={spans}
       scroll={{ x: 'max-content' }}
-      locale={{ emptyText: loading ? ' ' : <Empty description={t(empty ?? 'pages.traces.empty')} /> }}
+      locale={{ emptyText: loading ? ' ' : <Empty image={Empty.PRESENTED_IMAGE_SIMPLE} description={t(empty ?? 'pages.traces.empty')} /> }}
       expandable={{ expandedRowRender: (s) => <Waterfall id={s.request_id} /> }}
       columns={labelled<Span>(
         [

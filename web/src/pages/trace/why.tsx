@@ -108,7 +108,7 @@ export function Scheduling({ id }: { id: string }) {
   })
   if (error) return <Problem error={error as ApiError} retry={() => refetch()} />
   if (!data) return <Skeleton active />
-  if (data.decisions.length === 0) return <Empty description={t('scheduling.none')} />
+  if (data.decisions.length === 0) return <Empty image={Empty.PRESENTED_IMAGE_SIMPLE} description={t('scheduling.none')} />
   return (
     <Flex vertical gap={16}>
       {data.decisions.map((d) => (
