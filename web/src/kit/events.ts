@@ -117,6 +117,21 @@ function patch(data: Row, e: CloudEvent): Row {
   return changed ? out : data
 }
 
+/**
+ * Reads again what is shown of a page. What is being read for the first time
+ * may have been answered before it changed: it is read again after that.
+ */
+export async function readAgain(client: QueryClient, page: string) {
+  const queryKey = ['page', page]
+  const first = client
+    .getQueryCache()
+    .findAll({ queryKey, fetchStatus: 'fetching' })
+    .filter((query) => query.state.data === undefined)
+  void client.invalidateQueries({ queryKey })
+  await Promise.allSettled(first.map((query) => query.promise))
+  for (const query of first) void client.invalidateQueries({ queryKey: query.queryKey, exact: true })
+}
+
 /** Keeps the lists live while a session lasts. */
 export function useEvents(client: QueryClient, session: string | undefined) {
   const topic = useTicking()
@@ -132,7 +147,7 @@ export function useEvents(client: QueryClient, session: string | undefined) {
       stale.add(page)
       timer ??= setTimeout(() => {
         timer = undefined
-        for (const one of stale) client.invalidateQueries({ queryKey: ['page', one] })
+        for (const one of stale) void readAgain(client, one)
         stale.clear()
       }, 150)
     }
