@@ -68,7 +68,7 @@ func (c *cloud) buildNetworkAgent(context.Context) (service.Service, error) {
 		}
 		cfg := c.set.netagent
 		cfg.Host = host
-		a, err := networkagent.New(cfg, networkagent.Deps{Bus: c.bus, Driver: d, Log: c.module("network.agent")})
+		a, err := networkagent.New(cfg, networkagent.Deps{Bus: c.bus, Driver: networkdriver.Traced(d), Log: c.module("network.agent")})
 		if err != nil {
 			return nil, err
 		}

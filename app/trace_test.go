@@ -85,6 +85,9 @@ var createHops = []struct {
 	{"rpc.notify network-api port.create.end neutron notifications.info", 14},
 	{"native compute-agent simulated: spawn", 12},
 	{"rpc.call compute-agent instance_update nova conductor", 12},
+	{"rpc.cast network-api resources_changed neutron network_agent", 14},
+	{"rpc.handle network-agent resources_changed neutron network_agent.sim0 network_agent.sim0", 18},
+	{"native network-agent simulated: apply port", 19},
 }
 
 // volumeHops are those of its volume.

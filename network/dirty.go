@@ -3,6 +3,8 @@ package network
 import (
 	"maps"
 	"slices"
+
+	"nubo/internal/trace"
 )
 
 // sets holds ids by key: by host, mostly.
@@ -41,6 +43,10 @@ type Dirty struct {
 	// Ruled groups have other rules; Joined ones have other ports.
 	Ruled  map[string]bool `json:"ruled,omitempty"`
 	Joined map[string]bool `json:"joined,omitempty"`
+	// Ref is the request that changed it; of merged records, refs has that of
+	// each port, router and network.
+	Ref  *trace.Ref `json:"ref,omitempty"`
+	refs map[string]*trace.Ref
 }
 
 func mark(m *map[string]bool, ids ...string) {
@@ -83,10 +89,24 @@ func (d *Dirty) merge(o *Dirty) {
 	}{{&d.Ports, o.Ports}, {&d.Routers, o.Routers}, {&d.Networks, o.Networks}} {
 		for key, ids := range pair.from {
 			pair.into.add(key, slices.Collect(maps.Keys(ids))...)
+			d.refer(ids, o.Ref)
 		}
 	}
+	d.refer(o.Defined, o.Ref)
 	mark(&d.Defined, slices.Collect(maps.Keys(o.Defined))...)
 	mark(&d.Members, slices.Collect(maps.Keys(o.Members))...)
 	mark(&d.Ruled, slices.Collect(maps.Keys(o.Ruled))...)
 	mark(&d.Joined, slices.Collect(maps.Keys(o.Joined))...)
+}
+
+// refer keeps the request that changed something.
+func (d *Dirty) refer(ids map[string]bool, ref *trace.Ref) {
+	if d.refs == nil && ref != nil {
+		d.refs = map[string]*trace.Ref{}
+	}
+	for id := range ids {
+		if ref != nil {
+			d.refs[id] = ref
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"nubo/internal/db"
 	"nubo/internal/rpc"
+	"nubo/internal/trace"
 	"nubo/sdk/compute"
 	sdk "nubo/sdk/network"
 	"nubo/sdk/rest"
@@ -35,6 +36,7 @@ func (c *change) event(name string, p *Port) {
 func (s *Service) messages(ctx context.Context, c *change) ([]db.Message, error) {
 	var out []db.Message
 	if !c.dirty.empty() {
+		c.dirty.Ref = refer(ctx)
 		body, err := json.Marshal(&c.dirty)
 		if err != nil {
 			return nil, err
@@ -56,6 +58,14 @@ func (s *Service) messages(ctx context.Context, c *change) ([]db.Message, error)
 		out = append(out, db.Message{Kind: kindNotify, Body: body})
 	}
 	return out, nil
+}
+
+// refer records that agents will be told of a change, and refers to that.
+func refer(ctx context.Context) *trace.Ref {
+	ctx, span := trace.Begin(ctx, trace.Cast, MethodChanged)
+	span.Routed(Exchange, TopicAgent, "")
+	span.End(nil)
+	return trace.RefOf(ctx)
 }
 
 // The bounds of telling compute: how many events at once, and how long to

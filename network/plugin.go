@@ -14,6 +14,7 @@ import (
 	"nubo/internal/db"
 	"nubo/internal/rpc"
 	"nubo/internal/service"
+	"nubo/internal/trace"
 )
 
 // kinds of outbox messages.
@@ -155,7 +156,24 @@ func (s *Service) notices(ctx context.Context, d *Dirty, version int64) (map[str
 			}
 		}
 	}
+	for _, n := range hosts {
+		n.refer(d.refs)
+	}
 	return hosts, s.groupNotices(ctx, d, at)
+}
+
+// refer takes those of the requests that are about the notice's objects.
+func (n *Notice) refer(refs map[string]*trace.Ref) {
+	for _, ids := range [][]string{n.Networks, n.Ports, n.Routers} {
+		for _, id := range ids {
+			if ref := refs[id]; ref != nil {
+				if n.Refs == nil {
+					n.Refs = map[string]*trace.Ref{}
+				}
+				n.Refs[id] = ref
+			}
+		}
+	}
 }
 
 // groupNotices adds the hosts with ports whose rules, or the addresses those

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"nubo/internal/rpc"
+	"nubo/internal/trace"
 )
 
 // Exchange and topics of the component on the bus.
@@ -59,6 +60,9 @@ type Notice struct {
 	Ports    []string `json:"ports,omitempty"`
 	Routers  []string `json:"routers,omitempty"`
 	Refresh  Refresh  `json:"refresh"`
+	// Refs are the requests that changed the networks, ports and routers: what
+	// is done about them is part of those.
+	Refs map[string]*trace.Ref `json:"refs,omitempty"`
 }
 
 // Refresh names networks of which a port came or went, here or elsewhere, and

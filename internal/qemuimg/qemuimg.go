@@ -14,8 +14,10 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 
 	"nubo/internal/fault"
+	"nubo/internal/trace"
 )
 
 // The limits of one child: address space in bytes, and for work on what users
@@ -155,7 +157,10 @@ func run(ctx context.Context, l limits, args ...string) ([]byte, error) {
 	cmd.Env = []string{"LC_ALL=C", "PATH=" + searchPath}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
+	begun := time.Now()
+	err := cmd.Run()
+	trace.Note(ctx, trace.Native, "qemu-img "+args[0], begun, err)
+	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}

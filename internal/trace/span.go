@@ -327,6 +327,35 @@ func (a *Active) Link() string {
 	return string(text)
 }
 
+// Ref refers to a span where its context does not go: in what waits to be
+// merged with what others want, and is done for all of them at once.
+type Ref struct {
+	Request string `json:"request_id"`
+	Global  string `json:"global_request_id,omitempty"`
+	Project string `json:"project_id,omitempty"`
+	Link    string `json:"link"`
+}
+
+// RefOf refers to the span of ctx; nil if it is in none.
+func RefOf(ctx context.Context) *Ref {
+	a := From(ctx)
+	if a == nil {
+		return nil
+	}
+	c := auth.From(ctx)
+	return &Ref{c.RequestID, c.GlobalRequestID, c.ProjectID, a.Link()}
+}
+
+// Resume begins a span below the one that ref refers to, in a context of the
+// module that goes on with it. With nil there is none.
+func Resume(ctx context.Context, kind Kind, name string, ref *Ref) (context.Context, *Active) {
+	if ref == nil {
+		return ctx, nil
+	}
+	ctx = auth.With(ctx, &auth.Context{RequestID: ref.Request, GlobalRequestID: ref.Global, ProjectID: ref.Project})
+	return Root(ctx, kind, name, ref.Link, false)
+}
+
 // parseLink reads Link's text; what is none is no link.
 func parseLink(s string) (id ID, reads, ok bool) {
 	s, reads = strings.CutSuffix(s, readsMark)

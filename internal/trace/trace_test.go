@@ -45,6 +45,30 @@ func TestSpansHangTogetherAcrossProcesses(t *testing.T) {
 	testx.Equal(t, len(one.Trace("req-c"))+len(one.Trace("")), 0)
 }
 
+func TestWorkGoesOnElsewhere(t *testing.T) {
+	t.Parallel()
+	rec := New("h")
+	ctx, root := Root(asked(rec, "req-b", "req-a", "p"), HTTPServer, "POST /ports", "", false)
+	ref := RefOf(ctx)
+	root.End(nil)
+	text, err := json.Marshal(ref)
+	testx.NoErr(t, err)
+	var back *Ref
+	testx.NoErr(t, json.Unmarshal(text, &back))
+	testx.Equal(t, back, ref)
+	later, span := Resume(With(context.Background(), rec, "agent"), Handle, "changed", back)
+	Note(later, Native, "tap", time.Now(), nil)
+	span.End(nil)
+	spans := rec.Trace("req-a")
+	testx.Equal(t, len(spans), 3)
+	testx.Equal(t, []ID{spans[1].Parent, spans[2].Parent}, []ID{spans[0].ID, spans[1].ID})
+	testx.Equal(t, []string{spans[1].Request, spans[1].Project, spans[1].Service}, []string{"req-b", "p", "agent"})
+
+	testx.Equal(t, RefOf(context.Background()) == nil, true)
+	_, span = Resume(With(context.Background(), rec, "agent"), Handle, "changed", nil)
+	testx.Equal(t, span == nil, true)
+}
+
 func TestWithoutARequestThereIsNoSpan(t *testing.T) {
 	t.Parallel()
 	rec := New("h")

@@ -21,6 +21,7 @@ import (
 	"nubo/internal/rpc"
 	"nubo/internal/service"
 	"nubo/internal/testx"
+	"nubo/internal/trace"
 	"nubo/network"
 	"nubo/network/agent"
 	"nubo/network/driver"
@@ -322,4 +323,46 @@ func TestMetadata(t *testing.T) {
 	testx.Equal(t, body, "/openstack/latest/meta_data.json srv p1 "+ip+" 0a632e065115ae38945878b7f994474a793a5dc160a69297383762f0dc7a70c0")
 	code, _ = ask("10.0.0.250")
 	testx.Equal(t, code, 404)
+}
+
+// TestTheDriversSpansAreTheRequests holds that what a host does because of a
+// request is part of its trace, however often it is tried.
+func TestTheDriversSpansAreTheRequests(t *testing.T) {
+	c := newCloud(t)
+	rec := trace.New("host1")
+	d := &moody{Driver: simulated.New(simulated.Config{}), left: 1}
+	a, err := agent.New(agent.Config{Host: "host1", ReportInterval: time.Hour, ResyncInterval: time.Hour, RefreshInterval: time.Millisecond}, agent.Deps{Bus: c.bus, Driver: driver.Traced(d)})
+	testx.NoErr(t, err)
+	c.run(service.Func(func(ctx context.Context, ready func()) error {
+		return a.Run(trace.With(ctx, rec, "network-agent"), ready)
+	}))
+	request := func(id string) (context.Context, *trace.Active) {
+		ctx := auth.With(t.Context(), &auth.Context{UserID: "u", ProjectID: "p1", Roles: []string{"member", "reader"}, RequestID: id})
+		return trace.Root(trace.With(ctx, rec, "network-api"), trace.HTTPServer, id, "", false)
+	}
+	spans := func(id string, want ...string) {
+		t.Helper()
+		testx.Eventually(t, "the spans of "+id, func() bool {
+			left := slices.Clone(want)
+			for _, s := range rec.Trace(id) {
+				if s.Kind == trace.Native && s.Service == "network-agent" {
+					line := s.Name
+					if s.Error != "" {
+						line += " failed"
+					}
+					left = slices.DeleteFunc(left, func(w string) bool { return w == line })
+				}
+			}
+			return len(left) == 0
+		})
+	}
+	ctx, span := request("req-make")
+	n, _ := c.network(ctx, "10.0.0.0/24")
+	p := c.port(ctx, n, "host1")
+	span.End(nil)
+	spans("req-make", "simulated: apply network", "simulated: apply port failed", "simulated: apply port")
+	ctx, span = request("req-end")
+	testx.NoErr(t, c.DeletePort(ctx, p.ID))
+	span.End(nil)
+	spans("req-end", "simulated: remove port")
 }

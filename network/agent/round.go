@@ -6,9 +6,11 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"nubo/internal/trace"
 	"nubo/network"
 	"nubo/network/driver"
 )
@@ -82,6 +84,11 @@ func (r *round) fetch(ctx context.Context, version int64) error {
 	networks, groups := r.missing()
 	if len(networks)+len(groups) == 0 {
 		return nil
+	}
+	for _, p := range state.Ports { // whoever wants the first port here wants its network
+		if slices.Contains(networks, p.NetworkID) {
+			r.asked.because(p.NetworkID, r.asked.cause[p.ID])
+		}
 	}
 	more, err := r.plugin.HostState(ctx, network.StateArgs{Host: r.cfg.Host, Version: version, Networks: networks, Addresses: groups})
 	if err != nil {
@@ -169,6 +176,23 @@ func (r *round) fail(ctx context.Context, what, id string, set func(*work) *ids,
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	set(&r.failed).add(id)
+	r.failed.because(id, r.asked.cause[id])
+}
+
+// drive has the driver do something about an object, as part of the request
+// that is the cause.
+func (r *round) drive(ctx context.Context, id string, do func(ctx context.Context) error) error {
+	c := r.asked.cause[id]
+	ctx, span := trace.Resume(ctx, trace.Handle, network.MethodChanged, c.ref)
+	if span != nil {
+		t := network.AgentTarget(r.cfg.Host)
+		key := t.Topic + "." + t.Server
+		span.Routed(t.Exchange, key, key)
+		span.Delayed(time.Since(c.noticed))
+	}
+	err := do(ctx)
+	span.End(err)
+	return err
 }
 
 // up keeps what is to be reported.
@@ -186,7 +210,7 @@ func routersOf(w *work) *ids  { return &w.routers }
 func (r *round) applyNetwork(ctx context.Context, s network.NetworkState) {
 	n := toNetwork(s)
 	if !r.networks.is(n.ID, n) || r.asked.all {
-		if err := r.driver.ApplyNetwork(ctx, n); err != nil {
+		if err := r.drive(ctx, n.ID, func(ctx context.Context) error { return r.driver.ApplyNetwork(ctx, n) }); err != nil {
 			r.networks.forget(n.ID)
 			r.fail(ctx, "network", n.ID, networksOf, err)
 			return
@@ -201,7 +225,7 @@ func (r *round) applyNetwork(ctx context.Context, s network.NetworkState) {
 func (r *round) applyPort(ctx context.Context, s network.PortState) {
 	p := toPort(s, r.groups)
 	if !r.ports.is(p.ID, p) || r.asked.all {
-		if err := r.driver.ApplyPort(ctx, p); err != nil {
+		if err := r.drive(ctx, p.ID, func(ctx context.Context) error { return r.driver.ApplyPort(ctx, p) }); err != nil {
 			r.ports.forget(p.ID)
 			r.fail(ctx, "port", p.ID, portsOf, err)
 			return
@@ -216,7 +240,7 @@ func (r *round) applyPort(ctx context.Context, s network.PortState) {
 func (r *round) applyRouter(ctx context.Context, s network.RouterState) {
 	router := toRouter(s)
 	if !r.routers.is(router.ID, router) || r.asked.all {
-		if err := r.driver.ApplyRouter(ctx, router); err != nil {
+		if err := r.drive(ctx, router.ID, func(ctx context.Context) error { return r.driver.ApplyRouter(ctx, router) }); err != nil {
 			r.routers.forget(router.ID)
 			r.fail(ctx, "router", router.ID, routersOf, err)
 			return
@@ -242,21 +266,21 @@ func (r *round) applyRouter(ctx context.Context, s network.RouterState) {
 
 func (r *round) removeNetwork(ctx context.Context, id string) {
 	r.networks.forget(id)
-	if err := r.driver.RemoveNetwork(ctx, id); err != nil {
+	if err := r.drive(ctx, id, func(ctx context.Context) error { return r.driver.RemoveNetwork(ctx, id) }); err != nil {
 		r.fail(ctx, "network", id, networksOf, err)
 	}
 }
 
 func (r *round) removePort(ctx context.Context, id string) {
 	r.ports.forget(id)
-	if err := r.driver.RemovePort(ctx, id); err != nil {
+	if err := r.drive(ctx, id, func(ctx context.Context) error { return r.driver.RemovePort(ctx, id) }); err != nil {
 		r.fail(ctx, "port", id, portsOf, err)
 	}
 }
 
 func (r *round) removeRouter(ctx context.Context, id string) {
 	r.routers.forget(id)
-	if err := r.driver.RemoveRouter(ctx, id); err != nil {
+	if err := r.drive(ctx, id, func(ctx context.Context) error { return r.driver.RemoveRouter(ctx, id) }); err != nil {
 		r.fail(ctx, "router", id, routersOf, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"nubo/internal/trace"
 	"nubo/network"
 )
 
@@ -28,6 +29,23 @@ func (s ids) list() []string { return slices.Sorted(maps.Keys(s)) }
 type work struct {
 	all                              bool
 	networks, ports, routers, groups ids
+	cause                            map[string]cause // by id, where it is known
+}
+
+// cause is why an object is looked at.
+type cause struct {
+	ref     *trace.Ref
+	noticed time.Time
+}
+
+func (w *work) because(id string, c cause) {
+	if c.ref == nil {
+		return
+	}
+	if w.cause == nil {
+		w.cause = map[string]cause{}
+	}
+	w.cause[id] = c
 }
 
 func (w *work) empty() bool {
@@ -40,6 +58,9 @@ func (w *work) merge(o work) {
 	w.ports.add(o.ports.list()...)
 	w.routers.add(o.routers.list()...)
 	w.groups.add(o.groups.list()...)
+	for id, c := range o.cause {
+		w.because(id, c)
+	}
 }
 
 // queue gathers work while the agent is busy. What is urgent is given out at
@@ -86,6 +107,10 @@ func (q *queue) notice(n network.Notice) {
 	q.urgent.routers.add(n.Routers...)
 	q.refresh.networks.add(n.Refresh.Networks...)
 	q.refresh.groups.add(n.Refresh.Groups...)
+	now := time.Now()
+	for id, ref := range n.Refs {
+		q.urgent.because(id, cause{ref, now})
+	}
 	q.signal()
 }
 

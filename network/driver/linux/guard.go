@@ -13,6 +13,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"nubo/internal/trace"
 	"nubo/network/driver"
 )
 
@@ -85,7 +86,9 @@ func (g *guard) prime(ctx context.Context) error {
 // update commits what build renders of the mirror. If nft refuses, the mirror
 // may be wrong (someone flushed the tables): it is read again, and build is
 // asked once more. An empty text is nothing to do.
-func (g *guard) update(ctx context.Context, build func() (string, error)) error {
+func (g *guard) update(ctx context.Context, build func() (string, error)) (err error) {
+	ctx, span := trace.Begin(ctx, trace.Native, "rules of a port or network")
+	defer func() { span.End(err) }()
 	for attempt := 0; ; attempt++ {
 		text, err := build()
 		if err != nil || text == "" {

@@ -7,11 +7,13 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"nubo/internal/fault"
+	"nubo/internal/trace"
 	"nubo/network/driver"
 )
 
@@ -28,13 +30,17 @@ func (d *Driver) ApplyNetwork(ctx context.Context, n driver.Network) error {
 	if err := d.guard.addNetwork(ctx, name); err != nil {
 		return fmt.Errorf("guard network %s: %w", n.ID, err)
 	}
+	begun := time.Now()
 	bridge, err := d.host.ensureBridge(name, d.alias(kindNetwork, n.ID), n.MTU)
+	trace.Note(ctx, trace.Native, "netlink: bridge", begun, err)
 	if err != nil {
 		return err
 	}
+	begun = time.Now()
 	switch n.Type {
 	case driver.TypeVXLAN:
 		err = d.applyVXLAN(n, bridge)
+		trace.Note(ctx, trace.Native, "netlink: vxlan", begun, err)
 	case driver.TypeFlat:
 		err = d.applyFlat(ctx, n, bridge)
 	case driver.TypeLocal:
@@ -47,7 +53,10 @@ func (d *Driver) ApplyNetwork(ctx context.Context, n driver.Network) error {
 	if n.DHCP == nil {
 		return d.removeDHCP(n.ID)
 	}
-	return d.applyDHCP(n, bridge)
+	begun = time.Now()
+	err = d.applyDHCP(n, bridge)
+	trace.Note(ctx, trace.Native, "DHCP", begun, err)
+	return err
 }
 
 // RemoveNetwork removes the network's bridge and all that hangs on it. A

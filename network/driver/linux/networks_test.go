@@ -12,9 +12,11 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"nubo/internal/auth"
 	"nubo/internal/clock"
 	"nubo/internal/fault"
 	"nubo/internal/testx"
+	"nubo/internal/trace"
 	"nubo/network/driver"
 )
 
@@ -193,7 +195,15 @@ func TestTap(t *testing.T) {
 	h.network(t, n)
 	p := newPort(n.ID, rules(), "10.0.0.5")
 	p.MTU = 1400
-	h.port(t, p)
+	rec := trace.New("h")
+	ctx, span := trace.Root(trace.With(auth.With(t.Context(), &auth.Context{RequestID: "req-1"}), rec, "agent"), trace.Handle, "changed", "", false)
+	testx.NoErr(t, h.ApplyPort(ctx, p))
+	span.End(nil)
+	var steps []string
+	for _, s := range rec.Trace("req-1") {
+		steps = append(steps, s.Name)
+	}
+	testx.Equal(t, steps, []string{"changed", "netlink: tap", "rules of a port or network", "nft -f -"})
 	l, err := h.nl.LinkByName(p.Device)
 	testx.NoErr(t, err)
 	tap, ok := l.(*netlink.Tuntap)

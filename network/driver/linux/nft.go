@@ -8,18 +8,23 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"time"
+
+	"nubo/internal/trace"
 )
 
 // nft runs the nft command in a namespace. Every change goes through it as
 // text, one transaction a call.
 func (s *space) nft(ctx context.Context, input string, args ...string) ([]byte, error) {
 	var out, errOut bytes.Buffer
+	begun := time.Now()
 	err := s.do(func() error {
 		cmd := exec.CommandContext(ctx, "nft", args...)
 		cmd.Stdin = strings.NewReader(input)
 		cmd.Stdout, cmd.Stderr = &out, &errOut
 		return cmd.Run()
 	})
+	trace.Note(ctx, trace.Native, "nft "+strings.Join(args, " "), begun, err)
 	if err != nil {
 		if errors.Is(err, exec.ErrNotFound) {
 			return nil, fmt.Errorf("nft is not installed (Debian package nftables): %w", err)

@@ -4,8 +4,12 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"time"
+
+	"github.com/vishvananda/netlink"
 
 	"nubo/internal/fault"
+	"nubo/internal/trace"
 	"nubo/network/driver"
 )
 
@@ -30,15 +34,8 @@ func (d *Driver) ApplyPort(ctx context.Context, p driver.Port) error {
 	if bridge == nil {
 		return fault.NotFoundf("port %s: network %s is not on this host", p.ID, p.NetworkID)
 	}
-	tap, err := d.host.ensureTap(p.Device)
+	tap, err := d.applyTap(ctx, p)
 	if err != nil {
-		return err
-	}
-	alias := d.alias(kindPort, p.ID)
-	if a := tap.Attrs().Alias; a != "" && a != alias {
-		return fault.Conflictf("port %s: interface %s belongs to %s", p.ID, p.Device, a)
-	}
-	if err := d.host.settle(tap, alias, p.MTU); err != nil {
 		return err
 	}
 	if p.Secure {
@@ -58,6 +55,20 @@ func (d *Driver) ApplyPort(ctx context.Context, p driver.Port) error {
 		}
 	}
 	return nil
+}
+
+// applyTap makes the port's interface.
+func (d *Driver) applyTap(ctx context.Context, p driver.Port) (tap netlink.Link, err error) {
+	begun := time.Now()
+	defer func() { trace.Note(ctx, trace.Native, "netlink: tap", begun, err) }()
+	if tap, err = d.host.ensureTap(p.Device); err != nil {
+		return nil, err
+	}
+	alias := d.alias(kindPort, p.ID)
+	if a := tap.Attrs().Alias; a != "" && a != alias {
+		return nil, fault.Conflictf("port %s: interface %s belongs to %s", p.ID, p.Device, a)
+	}
+	return tap, d.host.settle(tap, alias, p.MTU)
 }
 
 // RemovePort removes the port's interface, then its rules.

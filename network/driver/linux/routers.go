@@ -7,11 +7,13 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"nubo/internal/fault"
+	"nubo/internal/trace"
 	"nubo/network/driver"
 )
 
@@ -41,7 +43,9 @@ func (d *Driver) ApplyRouter(ctx context.Context, r driver.Router) error {
 	if !r.AdminStateUp {
 		return d.RemoveRouter(ctx, r.ID)
 	}
+	begun := time.Now()
 	s, err := d.ensureNamespace(routerPrefix + r.ID)
+	trace.Note(ctx, trace.Native, "namespace", begun, err)
 	if err != nil {
 		return err
 	}
@@ -53,6 +57,23 @@ func (d *Driver) ApplyRouter(ctx context.Context, r driver.Router) error {
 	if err := s.load(ctx, natRules(r)); err != nil {
 		return fmt.Errorf("translate addresses of router %s: %w", r.ID, err)
 	}
+	begun = time.Now()
+	err = d.applyRouterPorts(s, r)
+	trace.Note(ctx, trace.Native, "netlink: interfaces and routes", begun, err)
+	if err != nil {
+		return err
+	}
+	// Connections keep the translation that they began with: those that began
+	// with one that is no longer right end here.
+	if err := s.forget(unix.AF_INET, []netlink.CustomConntrackFilter{newTranslations(r)}); err != nil {
+		return fmt.Errorf("router %s: %w", r.ID, err)
+	}
+	return d.serveRouterMetadata(s, r.ID)
+}
+
+// applyRouterPorts makes the router's interfaces and routes, and removes all
+// others.
+func (d *Driver) applyRouterPorts(s *space, r driver.Router) error {
 	keep := map[string]bool{"lo": true}
 	for _, p := range r.Interfaces {
 		name := interfaceName(p.PortID)
@@ -74,12 +95,7 @@ func (d *Driver) ApplyRouter(ctx context.Context, r driver.Router) error {
 	if err := s.setRoutes(routerRoutes(r)); err != nil {
 		return fmt.Errorf("router %s: %w", r.ID, err)
 	}
-	// Connections keep the translation that they began with: those that began
-	// with one that is no longer right end here.
-	if err := s.forget(unix.AF_INET, []netlink.CustomConntrackFilter{newTranslations(r)}); err != nil {
-		return fmt.Errorf("router %s: %w", r.ID, err)
-	}
-	return d.serveRouterMetadata(s, r.ID)
+	return nil
 }
 
 // RemoveRouter removes the router's interfaces and namespace.

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"time"
+
+	"nubo/internal/trace"
 )
 
 // qmp is a conversation on a QEMU monitor: JSON objects, one a line. After
@@ -15,6 +17,7 @@ import (
 type qmp struct {
 	conn  net.Conn
 	lines *bufio.Scanner
+	span  *trace.Active // who speaks; each command is a span below
 }
 
 // qmpLimits bound one conversation, so that a hung daemon hangs nobody.
@@ -62,7 +65,7 @@ func dialQMP(ctx context.Context, path string) (*qmp, error) {
 		deadline = d
 	}
 	_ = conn.SetDeadline(deadline)
-	q := &qmp{conn: conn, lines: bufio.NewScanner(conn)}
+	q := &qmp{conn: conn, lines: bufio.NewScanner(conn), span: trace.From(ctx)}
 	q.lines.Buffer(make([]byte, 64<<10), qmpMaxLine)
 	m, err := q.read()
 	if err == nil && m.Greeting == nil {
@@ -91,7 +94,9 @@ func (q *qmp) read() (qmpMessage, error) {
 }
 
 // execute runs a command and decodes its answer into result, if not nil.
-func (q *qmp) execute(command string, arguments, result any) error {
+func (q *qmp) execute(command string, arguments, result any) (err error) {
+	begun := time.Now()
+	defer func() { q.span.Note(trace.Native, "qemu-storage-daemon: "+command, begun, err) }()
 	request := map[string]any{"execute": command}
 	if arguments != nil {
 		request["arguments"] = arguments
