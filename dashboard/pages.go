@@ -232,7 +232,8 @@ var pages = map[string][]part{
 }
 
 // listed are the query keys a list is paged and filtered by.
-var listed = []string{"limit", "marker", "sort_key", "sort_dir", "sort", "name", "status", "all_tenants", "host", "project_id", "visibility", "ip", "availability_zone", "start", "end"}
+var listed = []string{"limit", "marker", "sort_key", "sort_dir", "sort", "name", "status", "all_tenants", "host", "project_id", "visibility", "ip", "availability_zone", "start", "end",
+	"id", "name~", "bootable", "volume_type", "fixed_ips", "mac_address"}
 
 // anID is what may stand for {id}.
 var anID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)

@@ -17,6 +17,7 @@ import { Missing, Problem } from './problem'
 import { reason } from './reason'
 import { useSettled } from './settled'
 import { ShowApi } from './showapi'
+import { Views } from './views'
 
 export type { Column }
 
@@ -121,6 +122,14 @@ export function ListPage({ spec }: { spec: ListSpec }) {
           >
             <Button icon={<SettingOutlined />} aria-label={t('list.columns')} />
           </Dropdown>
+          <Views
+            list={spec.key}
+            now={{ q: search.q, sort: search.sort, hidden }}
+            show={({ q, sort, hidden: without }) => {
+              setHidden(store(spec.key, without))
+              void ask({ q, sort })
+            }}
+          />
           <Dropdown
             trigger={['click']}
             menu={{
@@ -134,20 +143,26 @@ export function ListPage({ spec }: { spec: ListSpec }) {
             <Button icon={<DownloadOutlined />} aria-label={t('list.export')} disabled={shown.length === 0} />
           </Dropdown>
           {spec.call ? <Button onClick={() => setApi(!api)}>{t('showApi.title')}</Button> : null}
-          {spec.bulk && selected.length > 0 && data ? (
-            <Bulk
-              actions={spec.bulk}
-              rows={chosen}
-              data={data}
-              done={(failed) => {
-                setSelected(failed)
-                void refetch()
-              }}
-            />
-          ) : null}
           {creation}
         </Space>
       </Flex>
+      {spec.bulk && selected.length > 0 && data ? (
+        <Flex gap={8} align="center" wrap data-selection>
+          <Typography.Text aria-live="polite">{t('list.selected', { count: selected.length })}</Typography.Text>
+          <Bulk
+            actions={spec.bulk}
+            rows={chosen}
+            data={data}
+            done={(failed) => {
+              setSelected(failed)
+              void refetch()
+            }}
+          />
+          <Button type="text" onClick={() => setSelected([])}>
+            {t('list.selectNone')}
+          </Button>
+        </Flex>
+      ) : null}
       {api && spec.call ? <ShowApi calls={[spec.call]} /> : null}
       {error ? <Problem error={error} retry={() => refetch()} /> : null}
       {data ? <Missing errors={data.errors} /> : null}

@@ -15,6 +15,12 @@ export interface Long {
   filter: Record<string, (value: string) => Record<string, string>>
 }
 
+/** Whether words are an id. */
+export const isId = (words: string) => /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(words)
+
+/** Whether words are a part of an address. */
+export const isAddress = (words: string) => /^[0-9a-f]*[.:][0-9a-f.:]*$/i.test(words)
+
 /** How many rows are in a piece. */
 export const piece = 200
 

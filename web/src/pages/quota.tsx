@@ -9,6 +9,9 @@ import type { Field, FormSpec } from '../kit/form'
 /** The key of a title below "fields.", what is used, what is allowed, and what would be added. */
 export type Line = [key: string, used: number, limit: number, more?: number]
 
+/** Whether what would be added is more than is allowed. */
+export const overQuota = ([, used, limit, more = 0]: Line) => more > 0 && limit >= 0 && used + more > limit
+
 /** One beside the other, or below in a narrow place. */
 export function QuotaBars({ lines, wide }: { lines: Line[]; wide?: boolean }) {
   const { t } = useTranslation()
@@ -28,7 +31,9 @@ export function QuotaBars({ lines, wide }: { lines: Line[]; wide?: boolean }) {
             aria-label={t(`fields.${key}`)}
             percent={limit <= 0 ? 0 : Math.min(100, Math.round((100 * (used + more)) / limit))}
             success={more && limit > 0 ? { percent: Math.round((100 * used) / limit), strokeColor: 'var(--ant-color-primary)' } : undefined}
-            strokeColor={more ? 'var(--ant-color-primary-border-hover)' : undefined}
+            strokeColor={
+              overQuota([key, used, limit, more]) ? 'var(--ant-color-error)' : more ? 'var(--ant-color-primary-border-hover)' : undefined
+            }
             showInfo={false}
             size="small"
             status={limit >= 0 && used + more >= limit && (more === 0 || used + more > limit) ? 'exception' : 'normal'}

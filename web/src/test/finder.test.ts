@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { foundPlace } from '../kit/links'
 import { recent, remember } from '../kit/recent'
+import { dropView, savedViews, saveView } from '../kit/views'
 
 const kept = new Map<string, string>()
 globalThis.localStorage = {
@@ -42,5 +43,25 @@ describe('what was looked at last', () => {
       kept.set('recent.anna/p', text)
       expect(recent('anna/p')).toEqual([])
     }
+  })
+})
+
+describe('saved views', () => {
+  beforeEach(() => kept.clear())
+  it('are of one list and one person, one a name', () => {
+    saveView('anna', 'servers', { name: 'broken', q: 'status:ERROR', hidden: [] })
+    saveView('anna', 'servers', { name: 'broken', q: 'status:ERROR host:h1', hidden: ['flavor'] })
+    saveView('anna', 'servers', { name: 'old', sort: 'created', hidden: [] })
+    expect(savedViews('anna', 'servers').map((v) => [v.name, v.q])).toEqual([
+      ['broken', 'status:ERROR host:h1'],
+      ['old', undefined],
+    ])
+    expect([...savedViews('anna', 'volumes'), ...savedViews('bert', 'servers')]).toEqual([])
+    dropView('anna', 'servers', 'broken')
+    expect(savedViews('anna', 'servers').map((v) => v.name)).toEqual(['old'])
+  })
+  it('are none if something else is there', () => {
+    kept.set('views.anna.servers', '[{"q":1}]')
+    expect(savedViews('anna', 'servers')).toEqual([])
   })
 })

@@ -143,6 +143,13 @@ describe('a new server', () => {
     const { server } = createServer({ ...filled, userData: '# 你好' }).body as { server: { user_data: string } }
     expect(new TextDecoder().decode(Uint8Array.from(atob(server.user_data), (c) => c.charCodeAt(0)))).toBe('# 你好')
   })
+  it('is shown as Terraform, whatever it starts from', () => {
+    expect(createServer(filled).terraform).toContain('image_id        = "i"')
+    const { terraform } = createServer({ ...filled, source: 'imageVolume', volumeSize: 2, userData: '#!/bin/sh' })
+    expect(terraform).not.toContain('image_id')
+    expect(terraform).toContain('volume_size           = 2')
+    expect(terraform).toContain('#!/bin/sh')
+  })
   it('is shown as the command and curl', () => {
     const call = createServer(filled)
     expect(call.cli).toBe('openstack server create --image i --flavor f --network n --security-group default --key-name k web')

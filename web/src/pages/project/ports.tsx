@@ -6,6 +6,7 @@ import { Id } from '../../kit/detail'
 import { options } from '../../kit/form'
 import { t } from '../../kit/i18n'
 import { ListPage, type ListSpec } from '../../kit/list'
+import { isAddress, isId, type Long } from '../../kit/long'
 import { Status } from '../../kit/status'
 import { networkLines, QuotaBars } from '../quota'
 
@@ -57,6 +58,21 @@ function Device({ row, data }: { row: Row; data: PageData }) {
       {server.name}
     </Link>
   )
+}
+
+const address = (part: string) => ({ fixed_ips: `ip_address_substr=${part}` })
+
+// Neutron knows whole names only.
+const long: Long = {
+  sort: { name: 'name', status: 'status', mac: 'mac_address', id: 'id' },
+  filter: {
+    '': (words): Record<string, string> => (isId(words) ? { id: words } : isAddress(words) ? address(words) : { name: words }),
+    name: (value) => ({ name: value }),
+    status: (value) => ({ status: value.toUpperCase() }),
+    addresses: address,
+    mac: (value) => ({ mac_address: value }),
+    id: (value) => ({ id: value }),
+  },
 }
 
 const spec: ListSpec = {
@@ -126,6 +142,7 @@ const spec: ListSpec = {
   },
   extra: (data) => <QuotaBars lines={networkLines(data, 'port')} />,
   call: { method: 'GET', service: 'network', path: '/ports', cli: 'openstack port list --long' },
+  long,
 }
 
 export const Ports = () => <ListPage spec={spec} />

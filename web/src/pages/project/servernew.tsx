@@ -1,5 +1,5 @@
 import { useNavigate } from '@tanstack/react-router'
-import { Button, Card, Col, Descriptions, Flex, Form, Row as Grid, Skeleton, Typography } from 'antd'
+import { Alert, Button, Card, Col, Descriptions, Flex, Form, Row as Grid, Skeleton, Typography } from 'antd'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, type Call, type PageData, type Row, useCall, usePage, useSession } from '../../kit/api'
@@ -10,7 +10,7 @@ import { Missing, Problem } from '../../kit/problem'
 import { fieldOf } from '../../kit/refusal'
 import { ShowApi } from '../../kit/showapi'
 import { run } from '../../kit/tasks'
-import { computeLines, type Line, QuotaBars, volumeLines } from '../quota'
+import { computeLines, type Line, overQuota, QuotaBars, volumeLines } from '../quota'
 
 /** One page, in sections: a name and an image are enough. */
 export function ServerNew() {
@@ -105,6 +105,20 @@ function sections(data: PageData, project?: string): { key: string; fields: Fiel
   ]
 }
 
+/** The disk a server starts from, as Terraform. */
+function terraformDisk(v: Row): string {
+  const made = v.source === 'imageVolume'
+  return [
+    '  block_device {',
+    `    uuid                  = "${(made ? v.image : v.volume) ?? ''}"`,
+    `    source_type           = "${made ? 'image' : 'volume'}"`,
+    '    destination_type      = "volume"',
+    '    boot_index            = 0',
+    ...(made ? [`    volume_size           = ${v.volumeSize}`, '    delete_on_termination = true'] : []),
+    '  }',
+  ].join('\n')
+}
+
 /** The calls a filled-in page makes. */
 export function createServer(v: Row): Call {
   const server: Row = { name: v.name, flavorRef: v.flavor, networks: (v.networks ?? []).map((uuid: string) => ({ uuid })) }
@@ -148,11 +162,17 @@ export function createServer(v: Row): Call {
     cli: `openstack server create ${boot} --flavor ${or(v.flavor, 'FLAVOR')} ${flags.join(' ')} ${or(v.name, 'NAME')}`,
     terraform: [
       `resource "openstack_compute_instance_v2" "${v.name ?? 'server'}" {`,
-      `  name        = "${v.name ?? ''}"`,
-      `  image_id    = "${v.image ?? ''}"`,
-      `  flavor_id   = "${v.flavor ?? ''}"`,
-      `  key_pair    = "${v.keypair ?? ''}"`,
+      `  name            = "${v.name ?? ''}"`,
+      ...(v.source === 'image' ? [`  image_id        = "${v.image ?? ''}"`] : []),
+      `  flavor_id       = "${v.flavor ?? ''}"`,
+      ...(v.keypair ? [`  key_pair        = "${v.keypair}"`] : []),
+      ...(v.securityGroups?.length ? [`  security_groups = ${JSON.stringify(v.securityGroups)}`] : []),
+      ...(v.zone ? [`  availability_zone = "${v.zone}"`] : []),
+      ...(v.count > 1 ? [`  count           = ${v.count}`] : []),
+      ...(v.userData ? [`  user_data       = <<-EOT\n${v.userData}\n  EOT`] : []),
       ...(v.networks ?? []).map((n: string) => `  network {\n    uuid = "${n}"\n  }`),
+      ...(v.source === 'image' ? [] : [terraformDisk(v)]),
+      ...(v.serverGroup ? [`  scheduler_hints {\n    group = "${v.serverGroup}"\n  }`] : []),
       '}',
     ].join('\n'),
   }
@@ -219,7 +239,7 @@ function Wizard({ data }: { data: PageData }) {
           </Form>
         </Col>
         <Col xs={24} lg={9}>
-          <Flex vertical gap={16}>
+          <Flex vertical gap={16} className="rail">
             <Summary data={data} values={values} />
             <Card size="small" title={t('showApi.title')}>
               <ShowApi calls={[createServer(values)]} />
@@ -256,6 +276,8 @@ function Summary({ data, values }: { data: PageData; values: Row }) {
           key === 'volumes' ? count : count * (values.volumeSize ?? 1),
         ])
       : []
+  const lines = [...computeLines(data, { servers: count, vcpus: count * (flavor?.vcpus ?? 0), ram: count * (flavor?.ram ?? 0) }), ...made]
+  const over = lines.filter(overQuota)
   return (
     <Card size="small" title={t('summary.title')} data-summary>
       <Flex vertical gap={12}>
@@ -264,10 +286,16 @@ function Summary({ data, values }: { data: PageData; values: Row }) {
           column={1}
           items={facts.filter(([, value]) => value).map(([key, children]) => ({ key, label: t(`fields.${key}`), children }))}
         />
-        <QuotaBars
-          wide
-          lines={[...computeLines(data, { servers: count, vcpus: count * (flavor?.vcpus ?? 0), ram: count * (flavor?.ram ?? 0) }), ...made]}
-        />
+        <QuotaBars wide lines={lines} />
+        {over.length > 0 ? (
+          <Alert
+            type="warning"
+            showIcon
+            role="status"
+            data-over
+            title={t('summary.over', { what: over.map(([key]) => t(`fields.${key}`)).join(', ') })}
+          />
+        ) : null}
         {flavor && data.providers ? <Room flavor={flavor} disk={values.source === 'image'} hosts={data.providers.length} /> : null}
       </Flex>
     </Card>

@@ -7,7 +7,7 @@ import { options } from '../../kit/form'
 import { addresses, ago, time } from '../../kit/format'
 import type { ListSpec } from '../../kit/list'
 import { ListPage } from '../../kit/list'
-import type { Long } from '../../kit/long'
+import { isAddress, type Long } from '../../kit/long'
 import { projectColumn } from '../../kit/project'
 import { Status } from '../../kit/status'
 import { openConsole } from '../console/open'
@@ -222,7 +222,7 @@ const columns: ListSpec['columns'] = [
 const listActions = serverActions.filter((a) => !['attachVolume', 'attachInterface', 'addFloatingIp'].includes(a.key))
 
 // Nova's filters by name and address are regular expressions.
-const literal = (typed: string) => typed.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+const literal = (typed: string) => `(?i)${typed.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`
 
 const long: Long = {
   sort: {
@@ -235,7 +235,7 @@ const long: Long = {
     id: 'uuid',
   },
   filter: {
-    '': (words): Record<string, string> => (/^[0-9.]*\.[0-9.]*$/.test(words) ? { ip: literal(words) } : { name: literal(words) }),
+    '': (words): Record<string, string> => (isAddress(words) ? { ip: literal(words) } : { name: literal(words) }),
     name: (value) => ({ name: literal(value) }),
     status: (value) => ({ status: value.toUpperCase() }),
     addresses: (value) => ({ ip: literal(value) }),

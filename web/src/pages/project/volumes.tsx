@@ -5,6 +5,7 @@ import { Id } from '../../kit/detail'
 import { options } from '../../kit/form'
 import { ago } from '../../kit/format'
 import { ListPage, type ListSpec } from '../../kit/list'
+import { isId, type Long } from '../../kit/long'
 import { projectColumn } from '../../kit/project'
 import { Status } from '../../kit/status'
 import { QuotaBars, volumeLines } from '../quota'
@@ -15,6 +16,18 @@ const remove: Action = {
   danger: true,
   disabled: (row) => (row.attachments?.length ? 'attached' : undefined),
   calls: (row) => ({ method: 'DELETE', service: 'volume', path: `/volumes/${row.id}`, cli: `openstack volume delete ${row.id}` }),
+}
+
+const long: Long = {
+  sort: { name: 'name', status: 'status', size: 'size', bootable: 'bootable', created: 'created_at', id: 'id' },
+  filter: {
+    '': (words): Record<string, string> => (isId(words) ? { id: words } : { 'name~': words }),
+    name: (value) => ({ 'name~': value }),
+    status: (value) => ({ status: value.toLowerCase() }),
+    volume_type: (value) => ({ volume_type: value }),
+    bootable: (value) => ({ bootable: value }),
+    id: (value) => ({ id: value }),
+  },
 }
 
 const own: ListSpec = {
@@ -132,6 +145,7 @@ const own: ListSpec = {
   },
   extra: (data) => <QuotaBars lines={volumeLines(data.limits)} />,
   call: { method: 'GET', service: 'volume', path: '/volumes/detail', cli: 'openstack volume list --long' },
+  long,
 }
 
 export const Volumes = () => <ListPage spec={own} />
@@ -139,10 +153,11 @@ export const Volumes = () => <ListPage spec={own} />
 const everybodys: ListSpec = {
   ...own,
   key: 'adminVolumes',
-  params: { limit: '1000', all_tenants: '1' },
+  params: { all_tenants: '1' },
   create: undefined,
   extra: undefined,
   columns: [...own.columns.slice(0, -1), projectColumn],
+  long: { ...long, filter: { ...long.filter, project_id: (value) => ({ project_id: value }) } },
 }
 
 export const AdminVolumes = () => <ListPage spec={everybodys} />
