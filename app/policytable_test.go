@@ -122,8 +122,6 @@ var ownRules = map[string]string{
 	"dashboard dashboard:traces:all":                   "as dashboard:traces",
 	"dashboard dashboard:rpc_map":                      "as dashboard:traces",
 	"identity context_is_admin":                        "every service of nubo's has it",
-	"identity identity:ec2tokens_auth":                 "Keystone asks for a service or an administrator without a rule of that name",
-	"identity identity:s3tokens_auth":                  "as ec2tokens_auth",
 	"identity domain_matches_target":                   "Keystone writes it out in each rule",
 	"image get_schema":                                 "Glance serves schemas without a rule",
 	"image get_info":                                   "as get_schema",

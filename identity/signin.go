@@ -151,15 +151,19 @@ func (s *Identity) byToken(ctx context.Context, c Credentials, p *Payload) (*Use
 	if err != nil {
 		return nil, err
 	}
-	delegated := t.TrustID != "" || t.AccessTokenID != "" || t.BySignature()
-	if delegated && c.scoped() {
-		return nil, fault.Forbiddenf("You are not authorized to perform the requested action: Using a token of a trust, of OAuth or of EC2 to create another token.")
+	delegated := t.Delegated() || t.BySignature()
+	switch {
+	case !delegated || !c.scoped():
+	case t.AppCredID != "":
+		return nil, refused("Using an application credential token to create a scoped token is not allowed.")
+	default:
+		return nil, refused("Using a token of a trust, of OAuth or of EC2 to create another token.")
 	}
 	p.ExpiresAt = t.ExpiresAt
 	p.AuditIDs = append(p.AuditIDs, t.AuditIDs[0])
 	p.Methods = union(p.Methods, t.Methods)
 	p.TrustID, p.AppCredID, p.AccessTokenID, p.Federation = t.TrustID, t.AppCredID, t.AccessTokenID, t.Federation
-	if delegated || t.AppCredID != "" {
+	if delegated {
 		p.Scope = t.Scope
 	}
 	return &t.User, nil

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"
 	"crypto/sha512"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 	"syscall"
 
@@ -157,6 +159,15 @@ func notKept(err error) error {
 	return fmt.Errorf("keep the image's bytes: %w", err)
 }
 
+// cutShort is the failure of a client to send all bytes.
+func cutShort(err error) error {
+	var said *fault.Error
+	if errors.As(err, &said) {
+		return said
+	}
+	return fault.Invalidf("The upload of the image was cut short.").WithCause(err)
+}
+
 // digest is what is known of bytes that have passed.
 type digest struct {
 	size      int64
@@ -177,7 +188,7 @@ func (s *Images) digest(ctx context.Context, body io.Reader, limit int64, to io.
 	case writeErr != nil:
 		return nil, notKept(writeErr)
 	case readErr != nil:
-		return nil, fault.Invalidf("The upload of the image was cut short.").WithCause(readErr)
+		return nil, cutShort(readErr)
 	case n > limit && limit < int64(s.cfg.ImageSizeCap):
 		return nil, fault.New(fault.OverQuota, "The incoming image is too large: it passes the project's quota.")
 	case n > limit:
@@ -302,8 +313,14 @@ func fill(src io.Reader, b []byte) (n int, err error) {
 	return n, err
 }
 
-// Download opens an image's bytes.
-func (s *Images) Download(ctx context.Context, id string) (*Image, io.ReadSeekCloser, error) {
+// Download opens an image's bytes: a copy in one of the preferred stores, in
+// their order, if there is one.
+func (s *Images) Download(ctx context.Context, id string, prefer ...string) (*Image, io.ReadSeekCloser, error) {
+	for _, store := range prefer {
+		if _, err := s.backend(store); err != nil {
+			return nil, nil, fault.Invalidf("Store '%s' is not configured.", store)
+		}
+	}
 	i, err := s.store.Image(ctx, id)
 	if err != nil {
 		return nil, nil, err
@@ -314,6 +331,13 @@ func (s *Images) Download(ctx context.Context, id string) (*Image, io.ReadSeekCl
 	if !i.HasData() {
 		return i, nil, nil
 	}
+	rank := func(l Location) int {
+		if n := slices.Index(prefer, l.Store); n >= 0 {
+			return n
+		}
+		return len(prefer)
+	}
+	slices.SortStableFunc(i.Locations, func(a, b Location) int { return cmp.Compare(rank(a), rank(b)) })
 	body, err := s.open(ctx, i)
 	if err == nil {
 		s.want(id)

@@ -103,7 +103,7 @@ func (s *Images) stage(ctx context.Context, i *Image, body io.Reader, size int64
 	case writeErr != nil:
 		return 0, notKept(writeErr)
 	case readErr != nil:
-		return 0, fault.Invalidf("The upload of the image was cut short.").WithCause(readErr)
+		return 0, cutShort(readErr)
 	case n > limit:
 		return 0, fault.New(fault.TooLarge, "The image is too large to be staged: it is over %d bytes.", limit)
 	case n == 0:

@@ -102,7 +102,7 @@ func (h *handler) limitModel(w http.ResponseWriter, _ *http.Request) error {
 func (h *handler) listLimits(w http.ResponseWriter, r *http.Request) error {
 	c := auth.From(r.Context())
 	fixed := []db.Filter{}
-	if !httpx.Allowed(r.Context(), "identity:get_limit", policy.Target{}) {
+	if !httpx.Allowed(r.Context(), "identity:get_limit", policy.Target{}) && !c.HasRole("service") {
 		switch {
 		case c.ProjectID != "":
 			fixed = append(fixed, equal("project_id", c.ProjectID))

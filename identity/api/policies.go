@@ -64,7 +64,7 @@ func Rules() []policy.Rule {
 			"get_auth_catalog", "get_auth_projects", "get_auth_domains", "get_auth_system", "list_regions", "get_region",
 			"list_registered_limits", "get_registered_limit", "list_limits", "get_limit_model", "list_credentials",
 		}},
-		{serviceOrAdmin, []string{"list_revoke_events", "ec2tokens_auth", "s3tokens_auth"}},
+		{serviceOrAdmin, []string{"list_revoke_events", "ec2tokens_validate", "s3tokens_validate"}},
 		// What is required of passwords is for everyone to know.
 		{systemReader + " or 'security_compliance':%(group)s", []string{"get_domain_config"}},
 		{ownerReader, []string{"list_application_credentials", "get_application_credential", "ec2_list_credentials", "ec2_get_credential"}},

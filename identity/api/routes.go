@@ -27,8 +27,8 @@ func (h *handler) tokenRoutes() []httpx.Route {
 		httpx.GET("/auth/domains", "identity:get_auth_domains", h.ownDomains),
 		httpx.GET("/auth/system", "identity:get_auth_system", h.ownSystem),
 		httpx.GET("/OS-REVOKE/events", "identity:list_revoke_events", h.events),
-		httpx.POST("/ec2tokens", "identity:ec2tokens_auth", h.signedToken(false), httpx.Body(schemas.Body("ec2tokens"))),
-		httpx.POST("/s3tokens", "identity:s3tokens_auth", h.signedToken(true), httpx.Body(schemas.Body("ec2tokens"))),
+		httpx.POST("/ec2tokens", "identity:ec2tokens_validate", h.signedToken(false), httpx.Body(schemas.Body("ec2tokens"))),
+		httpx.POST("/s3tokens", "identity:s3tokens_validate", h.signedToken(true), httpx.Body(schemas.Body("ec2tokens"))),
 	}
 }
 

@@ -104,19 +104,23 @@ func (h *handler) view(ctx context.Context, i *image.Image) object {
 }
 
 func (h *handler) versions(w http.ResponseWriter, r *http.Request) error {
-	return answerVersions(w, r, http.StatusOK)
+	return h.answerVersions(w, r, http.StatusOK)
 }
 
 func (h *handler) rootVersions(w http.ResponseWriter, r *http.Request) error {
-	return answerVersions(w, r, http.StatusMultipleChoices)
+	return h.answerVersions(w, r, http.StatusMultipleChoices)
 }
 
 // answerVersions tells the minor versions, which have no behaviour of their
 // own: they only say what there is.
-func answerVersions(w http.ResponseWriter, r *http.Request, status int) error {
+func (h *handler) answerVersions(w http.ResponseWriter, r *http.Request, status int) error {
 	links := []object{{"rel": "self", "href": httpx.BaseURL(r) + "/v2/"}}
-	list := []object{{"id": "v2.17", "status": "CURRENT", "links": links}}
-	for _, minor := range strings.Fields("15 9 7 6 5 4 3 2 1 0") {
+	current, others := "17", "15 13 12 11 10 9 8 7 6 5 4 3 2 1 0"
+	if h.svc.Cache != nil {
+		current, others = "18", "17 16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1 0"
+	}
+	list := []object{{"id": "v2." + current, "status": "CURRENT", "links": links}}
+	for _, minor := range strings.Fields(others) {
 		list = append(list, object{"id": "v2." + minor, "status": "SUPPORTED", "links": links})
 	}
 	return httpx.JSON(w, status, object{"versions": list})

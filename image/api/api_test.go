@@ -522,6 +522,16 @@ func TestBadRequests(t *testing.T) {
 		c.want(400, "POST", path+"/members", `{"member":"\u0000"}`)
 		c.as("").want(300, "GET", "/", "", "v2.17")
 		c.as("").want(200, "GET", "/versions", "", "v2.17")
+		// who says how many bytes will come has to send them
+		sent, staged := c.create("{"+raw+"}"), c.create("{"+raw+"}")
+		for _, to := range []string{sent + "/file", staged + "/stage"} {
+			for size, body := range map[string]string{"4": "three", "6": "three", "-1": "", "x": "x", "1e1": "x"} {
+				c.check(c.send("PUT", to, "application/octet-stream", strings.NewReader(body), "X-OpenStack-Image-Size", size), "size "+size, 400, "ize")
+			}
+			c.want(200, "GET", staged, "", `"status":"queued"`)
+			c.check(c.send("PUT", to, "application/octet-stream", strings.NewReader("three"), "X-OpenStack-Image-Size", "5"), "size 5", 204)
+		}
+		c.want(200, "GET", sent, "", `"size":5`)
 		c.want(200, "GET", "/v2/schemas/image", "", `"additionalProperties"`)
 		c.want(200, "GET", "/v2/schemas/images", "")
 		c.want(200, "GET", "/v2/info/import", "", "import-methods")

@@ -3,6 +3,7 @@ package api
 import (
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,12 +20,46 @@ func octets(r *http.Request) error {
 	return nil
 }
 
+// announced is the body of an upload, and how long it is going to be: -1 where
+// nobody says. One that the client says the size of must have it.
+func announced(r *http.Request) (io.Reader, int64, error) {
+	text := r.Header.Get("X-OpenStack-Image-Size")
+	if text == "" {
+		return r.Body, r.ContentLength, nil
+	}
+	size, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || size < 0 {
+		return nil, 0, fault.Invalidf("Invalid or missing image size in request headers.")
+	}
+	return &exact{r.Body, size, size}, size, nil
+}
+
+// exact is a reader of so many bytes; more and fewer are an error.
+type exact struct {
+	io.Reader
+	size, left int64
+}
+
+// Read implements io.Reader.
+func (e *exact) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
+	e.left -= int64(n)
+	if e.left < 0 || err == io.EOF && e.left > 0 {
+		return n, fault.Invalidf("The size of the image is not %d bytes, as its request says.", e.size)
+	}
+	return n, err
+}
+
 func (h *handler) upload(w http.ResponseWriter, r *http.Request) error {
 	if err := octets(r); err != nil {
 		return err
 	}
+	body, size, err := announced(r)
+	if err != nil {
+		return err
+	}
 	store := r.Header.Get("X-Image-Meta-Store")
-	if err := h.svc.Upload(r.Context(), httpx.Param(r, "image_id"), store, r.Body, r.ContentLength); err != nil {
+	if err := h.svc.Upload(r.Context(), httpx.Param(r, "image_id"), store, body, size); err != nil {
 		return err
 	}
 	return httpx.NoContent(w, http.StatusNoContent)
@@ -34,7 +69,11 @@ func (h *handler) stage(w http.ResponseWriter, r *http.Request) error {
 	if err := octets(r); err != nil {
 		return err
 	}
-	if err := h.svc.Stage(r.Context(), httpx.Param(r, "image_id"), r.Body, r.ContentLength); err != nil {
+	body, size, err := announced(r)
+	if err != nil {
+		return err
+	}
+	if err := h.svc.Stage(r.Context(), httpx.Param(r, "image_id"), body, size); err != nil {
 		return err
 	}
 	return httpx.NoContent(w, http.StatusNoContent)
@@ -42,7 +81,22 @@ func (h *handler) stage(w http.ResponseWriter, r *http.Request) error {
 
 // download sends the bytes; http.ServeContent answers ranges (RFC 9110 §14).
 func (h *handler) download(w http.ResponseWriter, r *http.Request) error {
-	i, body, err := h.svc.Download(r.Context(), httpx.Param(r, "image_id"))
+	var prefer []string
+	for store := range strings.SplitSeq(r.URL.Query().Get("prefer"), ",") {
+		if store = strings.TrimSpace(store); store != "" {
+			prefer = append(prefer, store)
+		}
+	}
+	if len(prefer) > 0 {
+		t, err := h.target(r)
+		if err != nil {
+			return err
+		}
+		if err := httpx.Enforce(r.Context(), "download_from_store", t); err != nil {
+			return err
+		}
+	}
+	i, body, err := h.svc.Download(r.Context(), httpx.Param(r, "image_id"), prefer...)
 	if err != nil {
 		return err
 	}

@@ -591,6 +591,7 @@ func TestCache(t *testing.T) {
 		has(one)
 		c.check(c.send("GET", one+"/file", "", nil), "download of the copy", 200, strings.Repeat("c", 60))
 		admin.want(200, "GET", "/v2/cache", "", `"hits":1`, `"size":60`)
+		admin.want(200, "GET", "/versions", "", `"id":"v2.18"`)
 		admin.want(202, "PUT", "/v2/cache/"+filepath.Base(two), "")
 		has(two)
 		admin.want(202, "PUT", "/v2/cache/"+filepath.Base(large), "")

@@ -30,7 +30,7 @@ func Rules() []policy.Rule {
 			"cache_image", "cache_list", "cache_delete", "cache_clean", "cache_prune",
 		}},
 		{ownerReader, []string{"get_image", "get_members", "get_member"}},
-		{"role:admin or (role:member and (project_id:%(project_id)s or project_id:%(member_id)s or 'community':%(visibility)s or 'public':%(visibility)s or 'shared':%(visibility)s))", []string{"download_image"}},
+		{"role:admin or (role:member and (project_id:%(project_id)s or project_id:%(member_id)s or 'community':%(visibility)s or 'public':%(visibility)s or 'shared':%(visibility)s))", []string{"download_image", "download_from_store"}},
 		{"role:admin or (role:member and project_id:%(member_id)s)", []string{"modify_member"}},
 		{"role:admin or role:service or service_roles:service", []string{"fetch_image_location"}},
 		{"role:admin or role:service", []string{"stores_info_detail"}},

@@ -73,6 +73,23 @@ func TestOnS3(t *testing.T) {
 		admin.want(202, "POST", path+"/import", `{"method":{"name":"copy-image"},"all_stores":true}`)
 		testx.Equal(t, c.task(path)["status"], any("success"))
 		testx.Equal(t, objects(), 1)
+		// whichever copy is preferred, the bytes are the same; only a store that
+		// is there can be
+		for _, prefer := range []string{"s3", "file", "%20s3,file", "s3,s3,", ","} {
+			if a := c.send("GET", path+"/file?prefer="+prefer, "", nil); !bytes.Equal(a.body, data) {
+				t.Errorf("preferring %q: %d %d bytes", prefer, a.status, len(a.body))
+			}
+		}
+		c.want(400, "GET", path+"/file?prefer=file,nowhere", "", "Store 'nowhere' is not configured.")
+		lost, err := bucket.List(t.Context())
+		testx.NoErr(t, err)
+		testx.NoErr(t, bucket.Delete(t.Context(), lost[0]))
+		if a := c.send("GET", path+"/file?prefer=s3", "", nil); !bytes.Equal(a.body, data) {
+			t.Errorf("a preferred copy that is lost: %d %d bytes", a.status, len(a.body))
+		}
+		admin.want(204, "DELETE", "/v2/stores/s3/"+filepath.Base(path), "")
+		admin.want(202, "POST", path+"/import", `{"method":{"name":"copy-image"},"all_stores":true}`)
+		testx.Equal(t, c.task(path)["status"], any("success"))
 
 		// What a kill leaves in the bucket goes at the next start.
 		up, err := bucket.Create(t.Context(), image.NewRef(clock.NewID()))

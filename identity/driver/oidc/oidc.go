@@ -26,9 +26,9 @@ import (
 
 // Config is section [openid] of the configuration.
 type Config struct {
-	ClientID         string   `default:"" help:"Name under which OpenID providers know this cloud; empty for no sign-in by OpenID."`
-	ClientSecret     string   `default:"" help:"Secret that goes with it." secret:"true"`
-	Scopes           []string `default:"openid,email,profile" help:"What providers are asked to tell of users."`
+	ClientID     string   `default:"" help:"Name under which OpenID providers know this cloud; empty for no sign-in by OpenID."`
+	ClientSecret string   `default:"" help:"Secret that goes with it." secret:"true"`
+	Scopes       []string `default:"openid,email,profile" help:"What providers are asked to tell of users."`
 }
 
 // Verifier checks tokens and sign-ins.
