@@ -164,7 +164,7 @@ func (s *Identity) shadow(ctx context.Context, dir Directory, domainID string, d
 			if err := s.store.Users().Create(ctx, &want); err != nil {
 				return err
 			}
-			if err := s.store.AddExternalUser(ctx, directorySource(domainID), d.ID, id); err != nil {
+			if err := s.store.AddExternalUser(ctx, directorySource(domainID), d.ID, id, false); err != nil {
 				return err
 			}
 		} else {

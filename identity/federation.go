@@ -231,11 +231,6 @@ func (s *Identity) DeleteProtocol(ctx context.Context, providerID, id string) er
 	})
 }
 
-// federationSource is where the users of a protocol come from, as it is noted.
-func federationSource(providerID, protocolID string) string {
-	return "federation:" + providerID + ":" + protocolID
-}
-
 // CreateServiceProvider registers a service provider.
 func (s *Identity) CreateServiceProvider(ctx context.Context, p *ServiceProvider) error {
 	return s.change(ctx, func(ctx context.Context) error { return s.store.ServiceProviders().Create(ctx, p) })
@@ -373,7 +368,7 @@ func (s *Identity) federatedUser(ctx context.Context, idp *IdentityProvider, p *
 			if err := s.store.Users().Create(ctx, u); err != nil {
 				return err
 			}
-			if err := s.store.AddExternalUser(ctx, source, unique, u.ID); err != nil {
+			if err := s.store.AddExternalUser(ctx, source, unique, u.ID, true); err != nil {
 				return err
 			}
 		} else {

@@ -121,9 +121,13 @@ type Store interface {
 	// ExternalUser gives the mirror of a user of another party, "" if there
 	// is none.
 	ExternalUser(ctx context.Context, source, uniqueID string) (userID string, err error)
-	AddExternalUser(ctx context.Context, source, uniqueID, userID string) error
-	// ForgetExternalUsers forgets a source, and lists the users who have no
-	// other and no password.
+	// AddExternalUser ties a user to another party; mirrored says that he is
+	// there only because of it.
+	AddExternalUser(ctx context.Context, source, uniqueID, userID string, mirrored bool) error
+	ExternalIDs(ctx context.Context, userID string) ([]ExternalID, error)
+	RemoveExternalUser(ctx context.Context, source, uniqueID string) error
+	// ForgetExternalUsers forgets a source, and lists the mirrored users who
+	// have no other and no password.
 	ForgetExternalUsers(ctx context.Context, source string) ([]string, error)
 
 	// ProjectsOf lists the projects, or domains, on which one of the actors

@@ -31,6 +31,8 @@ type User struct {
 	Options    map[string]any
 	Extra      map[string]any
 	CreatedAt  time.Time
+	// Federated is what identity providers call the user.
+	Federated []FederatedID `bun:"-"`
 
 	random bool // the password is one of nubo's own making
 }
@@ -66,7 +68,10 @@ func (s *Identity) CreateUser(ctx context.Context, u *User, password string) err
 		if hash != "" {
 			s.setPassword(u, hash, false)
 		}
-		return s.store.Users().Create(ctx, u)
+		if err := s.store.Users().Create(ctx, u); err != nil {
+			return err
+		}
+		return s.tieFederated(ctx, u)
 	})
 }
 
@@ -128,6 +133,9 @@ func (s *Identity) UpdateUser(ctx context.Context, id, password string, random b
 			if err := s.store.AddEvent(ctx, Event{UserID: id, RevokedAt: s.clock.Now()}); err != nil {
 				return err
 			}
+		}
+		if err := s.tieFederated(ctx, u); err != nil {
+			return err
 		}
 		return s.store.ForgetFailures(ctx, id)
 	})

@@ -126,6 +126,11 @@ func list[T any](w http.ResponseWriter, r *http.Request, name string, items []T,
 
 // listErr is list with a view that looks things up.
 func listErr[T any](w http.ResponseWriter, r *http.Request, name string, items []T, view func(*http.Request, *T) (object, error)) error {
+	return listPage(w, r, name, items, db.Page{}, view)
+}
+
+// listPage is listErr for one page of a collection.
+func listPage[T any](w http.ResponseWriter, r *http.Request, name string, items []T, page db.Page, view func(*http.Request, *T) (object, error)) error {
 	out := make([]object, len(items))
 	for i := range items {
 		var err error
@@ -137,7 +142,15 @@ func listErr[T any](w http.ResponseWriter, r *http.Request, name string, items [
 	if r.URL.RawQuery != "" {
 		link += "?" + r.URL.RawQuery
 	}
-	return httpx.JSON(w, http.StatusOK, object{name: out, "links": object{"self": link, "previous": nil, "next": nil}})
+	answer, next := object{name: out}, ""
+	if n := len(out); n > 0 {
+		id, _ := out[n-1]["id"].(string)
+		if next = httpx.NextLink(r, page, n, id); next != "" {
+			answer["truncated"] = true
+		}
+	}
+	answer["links"] = object{"self": link, "previous": nil, "next": nullable(next)}
+	return httpx.JSON(w, http.StatusOK, answer)
 }
 
 // compared gives a list's filters: those of the spec, and for texts also
@@ -167,18 +180,24 @@ func compared(r *http.Request, spec httpx.FilterSpec) ([]db.Filter, error) {
 
 // listTable answers with those rows of a table that the query asks for.
 func listTable[T any](w http.ResponseWriter, r *http.Request, t identity.Table[T], name string, spec httpx.FilterSpec, view func(*http.Request, *T) object, fixed ...db.Filter) error {
-	items, err := rows(r, t, spec, fixed...)
+	items, page, err := pageOf(r, t, spec, fixed...)
 	if err != nil {
 		return err
 	}
-	return list(w, r, name, items, view)
+	return listPage(w, r, name, items, page, func(r *http.Request, v *T) (object, error) { return view(r, v), nil })
 }
 
 // rows gives those rows of a table that the query asks for.
 func rows[T any](r *http.Request, t identity.Table[T], spec httpx.FilterSpec, fixed ...db.Filter) ([]T, error) {
+	items, _, err := pageOf(r, t, spec, fixed...)
+	return items, err
+}
+
+// pageOf is rows with which page of them they are.
+func pageOf[T any](r *http.Request, t identity.Table[T], spec httpx.FilterSpec, fixed ...db.Filter) ([]T, db.Page, error) {
 	filters, err := compared(r, spec)
 	if err != nil {
-		return nil, err
+		return nil, db.Page{}, err
 	}
 	sort := map[string]string{"id": "id"}
 	if spec["name"] != nil {
@@ -186,10 +205,10 @@ func rows[T any](r *http.Request, t identity.Table[T], spec httpx.FilterSpec, fi
 	}
 	page, err := httpx.ParsePage(r, httpx.PageSpec{Sort: sort, Unlimited: true, Default: []db.SortKey{{Column: "id"}}})
 	if err != nil {
-		return nil, err
+		return nil, page, err
 	}
 	items, err := t.List(r.Context(), page, append(filters, fixed...))
-	return items, httpx.MarkerError(err, page.Marker)
+	return items, page, httpx.MarkerError(err, page.Marker)
 }
 
 // getter gives the handler that shows the resource its path names.

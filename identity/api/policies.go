@@ -5,32 +5,33 @@ import "nubo/internal/policy"
 // The checks of the newest release, by who they let in. A manager acts in
 // his own domain; a reader of the system sees everything.
 const (
-	admin            = "rule:admin_required"
-	systemReader     = "rule:admin_required or (role:reader and system_scope:all)"
-	anyone           = "" // anyone with a token
-	userDomainReader = "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(target.user.domain_id)s) or user_id:%(target.user.id)s"
-	userDomain       = "rule:admin_required or (role:manager and domain_id:%(target.user.domain_id)s)"
-	projectReader    = "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(target.project.domain_id)s) or project_id:%(target.project.id)s"
-	projectDomain    = "rule:admin_required or (role:manager and domain_id:%(target.project.domain_id)s)"
-	groupReader      = "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(target.group.domain_id)s)"
-	groupDomain      = "rule:admin_required or (role:manager and domain_id:%(target.group.domain_id)s)"
-	domainList       = "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(target.domain_id)s)"
-	tokenReader      = "rule:admin_required or rule:service_role or rule:token_subject or (role:reader and system_scope:all)"
-	owner            = "user_id:%(user_id)s"
-	ownerReader      = "rule:admin_required or (role:reader and system_scope:all) or user_id:%(user_id)s"
-	ownerAdmin       = "rule:admin_required or user_id:%(user_id)s"
-	trustor          = "user_id:%(target.trust.trustor_user_id)s"
-	ownerMember      = "rule:admin_required or (role:member and user_id:%(user_id)s)"
-	accessReader     = "(role:reader and system_scope:all) or user_id:%(user_id)s"
-	accessOwner      = "(role:admin and system_scope:all) or user_id:%(user_id)s"
-	trustAdmin       = "rule:admin_required or user_id:%(target.trust.trustor_user_id)s"
-	serviceOrAdmin   = "rule:service_or_admin"
-	oauthAdmin       = "rule:admin_required and not project_id:None"
-	trustParty       = "rule:admin_required or (role:reader and system_scope:all) or user_id:%(target.trust.trustor_user_id)s or user_id:%(target.trust.trustee_user_id)s"
-	credentialReader = "rule:admin_required or (role:reader and system_scope:all) or user_id:%(target.credential.user_id)s"
-	credentialOwner  = "rule:admin_required or user_id:%(target.credential.user_id)s"
-	limitReader      = "rule:admin_required or (role:reader and system_scope:all) or domain_id:%(target.limit.domain.id)s or domain_id:%(target.limit.project.domain_id)s or project_id:%(target.limit.project_id)s"
-	grantReader      = "rule:admin_required or (role:reader and system_scope:all) or (role:reader and rule:domain_matches_target and domain_id:%(target.target_domain_id)s)"
+	admin                  = "rule:admin_required"
+	systemReader           = "rule:admin_required or (role:reader and system_scope:all)"
+	anyone                 = "" // anyone with a token
+	userDomainReader       = "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(target.user.domain_id)s) or user_id:%(target.user.id)s"
+	userDomain             = "rule:admin_required or (role:manager and domain_id:%(target.user.domain_id)s)"
+	projectReader          = "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(target.project.domain_id)s) or project_id:%(target.project.id)s"
+	projectDomain          = "rule:admin_required or (role:manager and domain_id:%(target.project.domain_id)s)"
+	groupReader            = "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(target.group.domain_id)s)"
+	groupDomain            = "rule:admin_required or (role:manager and domain_id:%(target.group.domain_id)s)"
+	domainList             = "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(target.domain_id)s)"
+	tokenReader            = "rule:admin_required or rule:service_role or rule:token_subject or (role:reader and system_scope:all)"
+	owner                  = "user_id:%(user_id)s"
+	ownerReader            = "rule:admin_required or (role:reader and system_scope:all) or user_id:%(user_id)s"
+	ownerAdmin             = "rule:admin_required or user_id:%(user_id)s"
+	trustor                = "user_id:%(target.trust.trustor_user_id)s"
+	ownerMember            = "rule:admin_required or (role:member and user_id:%(user_id)s)"
+	accessReader           = "(role:reader and system_scope:all) or user_id:%(user_id)s"
+	accessOwner            = "(role:admin and system_scope:all) or user_id:%(user_id)s"
+	trustAdmin             = "rule:admin_required or user_id:%(target.trust.trustor_user_id)s"
+	serviceOrAdmin         = "rule:service_or_admin"
+	serviceOrAdminAnywhere = "rule:admin_required or rule:service_role"
+	oauthAdmin             = "rule:admin_required and not project_id:None"
+	trustParty             = "rule:admin_required or (role:reader and system_scope:all) or user_id:%(target.trust.trustor_user_id)s or user_id:%(target.trust.trustee_user_id)s"
+	credentialReader       = "rule:admin_required or (role:reader and system_scope:all) or user_id:%(target.credential.user_id)s"
+	credentialOwner        = "rule:admin_required or user_id:%(target.credential.user_id)s"
+	limitReader            = "rule:admin_required or (role:reader and system_scope:all) or domain_id:%(target.limit.domain.id)s or domain_id:%(target.limit.project.domain_id)s or project_id:%(target.limit.project_id)s"
+	grantReader            = "rule:admin_required or (role:reader and system_scope:all) or (role:reader and rule:domain_matches_target and domain_id:%(target.target_domain_id)s)"
 )
 
 // What is of the whole cloud is for tokens of a domain neither to see nor to
@@ -64,7 +65,8 @@ func Rules() []policy.Rule {
 			"get_auth_catalog", "get_auth_projects", "get_auth_domains", "get_auth_system", "list_regions", "get_region",
 			"list_registered_limits", "get_registered_limit", "list_limits", "get_limit_model", "list_credentials",
 		}},
-		{serviceOrAdmin, []string{"list_revoke_events", "ec2tokens_validate", "s3tokens_validate"}},
+		{serviceOrAdmin, []string{"list_revoke_events"}},
+		{serviceOrAdminAnywhere, []string{"ec2tokens_validate", "s3tokens_validate"}},
 		// What is required of passwords is for everyone to know.
 		{systemReader + " or 'security_compliance':%(group)s", []string{"get_domain_config"}},
 		{ownerReader, []string{"list_application_credentials", "get_application_credential", "ec2_list_credentials", "ec2_get_credential"}},

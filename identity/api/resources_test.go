@@ -261,3 +261,60 @@ func TestTogether(t *testing.T) {
 		testx.Equal(t, strings.Count(c.do(admin, "GET", "/v3/projects?name__startswith=shared", "").text, `"name":"shared`), 8)
 	})
 }
+
+// TestPages goes through a list a page at a time.
+func TestPages(t *testing.T) {
+	each(t, func(t *testing.T, c *cloud) {
+		admin := c.token("admin", adminPassword, onProject("admin"))
+		for _, name := range []string{"a", "b", "c"} {
+			c.make(admin, "/v3/groups", `{"group":{"name":"`+name+`"}}`)
+		}
+		next, seen := "/v3/groups?sort_key=name&limit=2", ""
+		for pages := 0; next != ""; pages++ {
+			a := c.want(c.do(admin, "GET", next, ""), 200, "")
+			groups, _ := a.json["groups"].([]any)
+			for _, g := range groups {
+				seen += g.(map[string]any)["name"].(string)
+			}
+			testx.Equal(t, a.json["truncated"] == true, pages == 0)
+			next = strings.TrimPrefix(a.at("links/next"), "http://example.com")
+		}
+		testx.Equal(t, seen, "abc")
+		c.want(c.do(admin, "GET", "/v3/groups", ""), 200, `"next":null`)
+	})
+}
+
+// TestFederatedAttribute ties users to what a provider calls them before they
+// come.
+func TestFederatedAttribute(t *testing.T) {
+	each(t, func(t *testing.T, c *cloud) {
+		admin := c.token("admin", adminPassword, onProject("admin"))
+		const idp = "/v3/OS-FEDERATION/identity_providers/acme"
+		c.want(c.do(admin, "PUT", "/v3/OS-FEDERATION/mappings/m", `{"mapping":{"rules":[{"local":[{"user":{"name":"{0}"}}],"remote":[{"type":"REMOTE_USER"}]}]}}`), 201, "")
+		c.want(c.do(admin, "PUT", idp, `{"identity_provider":{"enabled":true}}`), 201, "")
+		for _, p := range []string{"openid", "saml2"} {
+			c.want(c.do(admin, "PUT", idp+"/protocols/"+p, `{"protocol":{"mapping_id":"m"}}`), 201, "")
+		}
+		tied := func(idp, protocol, id string) string {
+			return `"federated":[{"idp_id":"` + idp + `","protocols":[{"protocol_id":"` + protocol + `","unique_id":"` + id + `"}]}]`
+		}
+		id := c.make(admin, "/v3/users", `{"user":{"name":"u",`+tied("acme", "openid", "s-1")+`}}`)
+		path := "/v3/users/" + id
+		c.want(c.do(admin, "GET", path, ""), 200, tied("acme", "openid", "s-1"))
+		c.want(c.do(admin, "GET", "/v3/users?idp_id=acme&unique_id=s-1", ""), 200, id)
+		c.want(c.do(admin, "POST", "/v3/users", `{"user":{"name":"v",`+tied("absent", "openid", "s-2")+`}}`), 400, "Could not find Identity Provider: absent")
+		c.want(c.do(admin, "POST", "/v3/users", `{"user":{"name":"v",`+tied("acme", "absent", "s-2")+`}}`), 400, "Could not find federated protocol absent")
+		c.want(c.do(admin, "POST", "/v3/users", `{"user":{"name":"v",`+tied("acme", "openid", "s-1")+`}}`), 409, "s-1")
+		c.want(c.do(admin, "GET", "/v3/users?name=v", ""), 200, `"users":[]`)
+		for _, bad := range []string{`"acme"`, `[{"idp_id":"acme"}]`, `[{"idp_id":"acme","protocols":[]}]`, `[{"idp_id":7,"protocols":[{}]}]`} {
+			c.want(c.do(admin, "PATCH", path, `{"user":{"federated":`+bad+`}}`), 400, "")
+		}
+		c.want(c.do(admin, "PATCH", path, `{"user":{"description":"x"}}`), 200, tied("acme", "openid", "s-1"))
+		c.want(c.do(admin, "PATCH", path, `{"user":{`+tied("acme", "saml2", "s-3")+`}}`), 200, tied("acme", "saml2", "s-3"))
+		c.want(c.do(admin, "GET", "/v3/users?unique_id=s-1", ""), 200, `"users":[]`)
+		c.want(c.do(admin, "DELETE", idp, ""), 204, "")
+		if a := c.want(c.do(admin, "GET", path, ""), 200, `"name":"u"`); strings.Contains(a.text, "federated") { // he was here before
+			t.Errorf("tied to a provider that is gone: %s", a.text)
+		}
+	})
+}

@@ -54,7 +54,7 @@ func (h *handler) resourceRoutes() []httpx.Route {
 
 		httpx.GET("/users", "identity:list_users", h.listUsers, httpx.On(h.listTarget)),
 		httpx.POST("/users", "identity:create_user", h.createUser, httpx.On(h.newTarget("user")), httpx.Body(schemas.Body("users.create"))),
-		httpx.GET("/users/{user_id}", "identity:get_user", getter(h.store.Users().Get, "user_id", "user", userView), httpx.On(h.userTarget)),
+		httpx.GET("/users/{user_id}", "identity:get_user", getter(h.svc.User, "user_id", "user", userView), httpx.On(h.userTarget)),
 		httpx.PATCH("/users/{user_id}", "identity:update_user", h.updateUser, httpx.On(h.userTarget), httpx.Body(schemas.Body("users.update"))),
 		httpx.DELETE("/users/{user_id}", "identity:delete_user", remover(h.svc.DeleteUser, "user_id"), httpx.On(h.userTarget)),
 		httpx.POST("/users/{user_id}/password", httpx.Public, h.changePassword, httpx.Body(schemas.Body("users.password"))),

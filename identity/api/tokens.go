@@ -285,7 +285,11 @@ func (h *handler) catalog(ctx context.Context, projectID string) ([]object, erro
 }
 
 func (h *handler) ownCatalog(w http.ResponseWriter, r *http.Request) error {
-	entries, err := h.catalog(r.Context(), auth.From(r.Context()).ProjectID)
+	c := auth.From(r.Context())
+	if c.Scope() == "" {
+		return fault.Forbiddenf("A project-scoped token is required to produce a service catalog.")
+	}
+	entries, err := h.catalog(r.Context(), c.ProjectID)
 	if err != nil {
 		return err
 	}

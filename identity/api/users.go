@@ -22,9 +22,21 @@ type userIn struct {
 	DefaultProjectID *string `json:"default_project_id"`
 	Password         *string
 	Options          *map[string]any
+	Federated        []federatedIn
 }
 
-var userKeys = []string{"name", "description", "email", "enabled", "domain_id", "default_project_id", "password", "options", "password_expires_at"}
+// federatedIn is what one provider calls a user, by protocol.
+type federatedIn struct {
+	ProviderID string         `json:"idp_id"`
+	Protocols  []federatedKey `json:"protocols"`
+}
+
+type federatedKey struct {
+	ProtocolID string `json:"protocol_id"`
+	UniqueID   string `json:"unique_id"`
+}
+
+var userKeys = []string{"name", "description", "email", "enabled", "domain_id", "default_project_id", "password", "options", "password_expires_at", "federated"}
 
 func (in *userIn) apply(u *identity.User, extra map[string]any) {
 	set(&u.Name, in.Name)
@@ -34,6 +46,11 @@ func (in *userIn) apply(u *identity.User, extra map[string]any) {
 	set(&u.DefaultProjectID, in.DefaultProjectID)
 	if in.Options != nil {
 		u.Options = identity.MergeOptions(u.Options, *in.Options)
+	}
+	for _, f := range in.Federated {
+		for _, p := range f.Protocols {
+			u.Federated = append(u.Federated, identity.FederatedID{ProviderID: f.ProviderID, ProtocolID: p.ProtocolID, UniqueID: p.UniqueID})
+		}
 	}
 	u.Extra = merged(u.Extra, extra)
 }
@@ -52,6 +69,18 @@ func userView(r *http.Request, u *identity.User) object {
 		if value != "" {
 			v[key] = value
 		}
+	}
+	var federated []federatedIn
+	for _, f := range u.Federated {
+		key := federatedKey{f.ProtocolID, f.UniqueID}
+		if n := len(federated); n > 0 && federated[n-1].ProviderID == f.ProviderID {
+			federated[n-1].Protocols = append(federated[n-1].Protocols, key)
+			continue
+		}
+		federated = append(federated, federatedIn{f.ProviderID, []federatedKey{key}})
+	}
+	if federated != nil {
+		v["federated"] = federated
 	}
 	return v.with(u.Extra)
 }

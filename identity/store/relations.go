@@ -212,11 +212,22 @@ func (s *Store) ExternalUser(ctx context.Context, source, uniqueID string) (stri
 	return id, err
 }
 
+// ExternalIDs implements identity.Store.
+func (s *Store) ExternalIDs(ctx context.Context, userID string) ([]identity.ExternalID, error) {
+	var list []identity.ExternalID
+	return list, s.db.Query(ctx).NewSelect().TableExpr("external_users").Column("source", "unique_id").Where("user_id = ?", userID).Order("source", "unique_id").Scan(ctx, &list)
+}
+
+// RemoveExternalUser implements identity.Store.
+func (s *Store) RemoveExternalUser(ctx context.Context, source, uniqueID string) error {
+	return each(run(ctx, s.db.Query(ctx), "DELETE FROM external_users WHERE source = ? AND unique_id = ?", source, uniqueID))
+}
+
 // ForgetExternalUsers implements identity.Store.
 func (s *Store) ForgetExternalUsers(ctx context.Context, source string) ([]string, error) {
 	var ids []string
 	q := s.db.Query(ctx)
-	if err := q.NewRaw(`SELECT e.user_id FROM external_users AS e JOIN users AS u ON u.id = e.user_id WHERE e.source = ? AND u.password_hash = ''
+	if err := q.NewRaw(`SELECT e.user_id FROM external_users AS e JOIN users AS u ON u.id = e.user_id WHERE e.source = ? AND e.mirrored AND u.password_hash = ''
 		AND NOT EXISTS (SELECT 1 FROM external_users AS o WHERE o.user_id = e.user_id AND o.source <> e.source)`, source).Scan(ctx, &ids); err != nil {
 		return nil, err
 	}
@@ -224,7 +235,7 @@ func (s *Store) ForgetExternalUsers(ctx context.Context, source string) ([]strin
 }
 
 // AddExternalUser implements identity.Store.
-func (s *Store) AddExternalUser(ctx context.Context, source, uniqueID, userID string) error {
-	return each(run(ctx, s.db.Query(ctx), "INSERT INTO external_users (source, unique_id, user_id) VALUES (?, ?, ?) "+
-		"ON CONFLICT (source, unique_id) DO UPDATE SET user_id = EXCLUDED.user_id", source, uniqueID, userID))
+func (s *Store) AddExternalUser(ctx context.Context, source, uniqueID, userID string, mirrored bool) error {
+	return each(run(ctx, s.db.Query(ctx), "INSERT INTO external_users (source, unique_id, user_id, mirrored) VALUES (?, ?, ?, ?) "+
+		"ON CONFLICT (source, unique_id) DO UPDATE SET user_id = EXCLUDED.user_id, mirrored = EXCLUDED.mirrored", source, uniqueID, userID, mirrored))
 }
