@@ -38,7 +38,7 @@ func TestDashboardBroker(t *testing.T) {
 		if status != http.StatusOK || !strings.Contains(body, `"messages_ready":1`) || !strings.Contains(body, `"samples":[{`) {
 			t.Errorf("%d %s", status, body)
 		}
-		_, body = admin.do("GET", "/dashboard/pages/broker-queues?vhost=a%2Fb&page=1&page_size=10&name=none", nil)
+		_, body = admin.do("GET", "/dashboard/pages/broker-queues?vhost=a%2Fb&limit=10&name=none", nil)
 		testx.Equal(t, strings.Contains(body, `"filtered_count":0`), true)
 	})
 	t.Run("a write needs the page's header", func(t *testing.T) {

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -49,7 +50,7 @@ var brokerPages = map[string][]part{
 		{"exchanges", messaging, "/exchanges/{vhost}?columns=name", false, whole},
 		{"shovels", messaging, "/shovels/{vhost}", false, whole},
 	},
-	"broker-node":  {{"node", messaging, "/nodes/{name}?memory=true", true, whole}},
+	"broker-node": {{"node", messaging, "/nodes/{name}?memory=true", true, whole}},
 	"broker-users": {
 		{"users", messaging, "/users?columns=name,tags,limits", true, whole},
 		{"permissions", messaging, "/permissions", false, whole},
@@ -89,8 +90,8 @@ var (
 	userNames  = part{"users", messaging, "/users?columns=name", false, whole}
 )
 
-// brokerPaged are the query keys a list of the broker is paged by.
-var brokerPaged = []string{"page", "page_size", "name", "use_regex", "sort", "sort_reverse"}
+// mostOfBroker is how many rows a page of the broker's lists has at most.
+const mostOfBroker = 500
 
 // brokerNames refuses a request that does not name what the page is about.
 func brokerNames(parts []part, q url.Values) error {
@@ -111,16 +112,30 @@ func fillBroker(path string, q url.Values) string {
 		in = "/" + url.PathEscape(v)
 		at = "/vhosts" + in
 	}
-	paging := url.Values{}
-	for _, key := range brokerPaged {
-		if q.Has(key) {
-			paging.Set(key, q.Get(key))
-		}
-	}
 	return strings.NewReplacer(
 		"{vhost}", url.PathEscape(q.Get("vhost")), "{name}", url.PathEscape(q.Get("name")), "{in}", in, "{at}", at,
-		"{paging}", paging.Encode(), "{range}", samples(q),
+		"{paging}", brokerPaging(q), "{range}", samples(q),
 	).Replace(path)
+}
+
+// brokerPaging says in the broker's words which part of a list is wanted. Its
+// pages have numbers, which markers are here.
+func brokerPaging(q url.Values) string {
+	out := url.Values{}
+	if limit, err := strconv.Atoi(q.Get("limit")); err == nil {
+		out.Set("page", cmp.Or(q.Get("marker"), "1"))
+		out.Set("page_size", strconv.Itoa(min(limit, mostOfBroker)))
+	}
+	for _, key := range []string{"name", "use_regex"} {
+		if q.Has(key) {
+			out.Set(key, q.Get(key))
+		}
+	}
+	if key := q.Get("sort_key"); key != "" {
+		out.Set("sort", key)
+		out.Set("sort_reverse", strconv.FormatBool(q.Get("sort_dir") == "desc"))
+	}
+	return out.Encode()
 }
 
 // samples asks for the samples of the last ?age= seconds, ?incr= apart.

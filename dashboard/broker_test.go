@@ -14,7 +14,10 @@ func TestFillBroker(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ path, query, want string }{
 		{"/queues{in}?{paging}", "", "/queues?"},
-		{"/queues{in}?{paging}", "vhost=%2F&page=1&sort=name&evil=x", "/queues/%2F?page=1&sort=name"},
+		{"/queues{in}?{paging}", "vhost=%2F&limit=200&sort_key=messages&sort_dir=desc&evil=x", "/queues/%2F?page=1&page_size=200&sort=messages&sort_reverse=true"},
+		{"/queues{in}?{paging}", "limit=1000&marker=3&name=a%26b&use_regex=true&sort_key=name&sort_dir=asc",
+			"/queues?name=a%26b&page=3&page_size=500&sort=name&sort_reverse=false&use_regex=true"},
+		{"/queues{in}?{paging}", "limit=x&sort=name&page=7", "/queues?"},
 		{"{at}/connections?{paging}", "vhost=a/b", "/vhosts/a%2Fb/connections?"},
 		{"/queues/{vhost}/{name}?{range}", "vhost=%2F&name=a?b%25&age=60&incr=5",
 			"/queues/%2F/a%3Fb%25?data_rates_age=60&data_rates_incr=5&lengths_age=60&lengths_incr=5&msg_rates_age=60&msg_rates_incr=5"},

@@ -5,6 +5,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { until } from './seed.mjs'
 import { launch, Person, Report } from './ui.mjs'
 
 const [base, language, password, amqp] = process.argv.slice(2)
@@ -234,6 +235,42 @@ try {
     await p.remove('clerk')
     await go('vhosts')
     await p.remove('shop/eu')
+  })
+  await step('a list of very many queues is read as one scrolls, filtered and sorted by the broker', async () => {
+    const names = Array.from({ length: 1234 }, (_, i) => `many-${String(i).padStart(4, '0')}`)
+    const queues = names.map((name) => ({ name, vhost: 'crowd', durable: false, auto_delete: false, arguments: {} }))
+    const permissions = [{ user: 'guest', vhost: 'crowd', configure: '.*', write: '.*', read: '.*' }]
+    const { status } = await p.api('messaging', 'POST', '/definitions', { vhosts: [{ name: 'crowd' }], permissions, queues })
+    if (status >= 300) throw new Error(`the queues are not made: ${status}`)
+    await go('queues')
+    const total = Number(await page.locator('[data-total]').getAttribute('data-total'))
+    if (total < names.length) throw new Error(`${total} queues in all`)
+    const holder = page.locator('.ant-table-tbody-virtual-holder')
+    const count = page.locator('[role=main] [aria-live=polite]').last()
+    await until('the end of the list is reached', async () => {
+      await holder.evaluate((e) => e.scrollTo(0, e.scrollHeight))
+      return (await count.innerText()).includes(String(total))
+    })
+    const typed = page.locator('[data-filter] input')
+    await typed.fill('many-0777')
+    await p.has('many-0777')
+    await p.gone('many-0001')
+    await typed.fill('regex:many-00[01]5$')
+    await typed.press('Enter')
+    await p.gone('many-0777')
+    await p.has('many-0005')
+    await p.has('many-0015')
+    await page.locator('[data-filter] .ant-tag-close-icon').first().click()
+    await page.getByRole('columnheader', { name: p.t('fields.name') }).click()
+    await page.getByRole('columnheader', { name: p.t('fields.name') }).click()
+    await page.waitForURL(/sort=-name/)
+    await until('the last comes first', async () => {
+      await holder.evaluate((e) => e.scrollTo(0, 0))
+      const shown = await page.locator('.ant-table-row').evaluateAll((all) => all.slice(0, 9).map((row) => row.querySelector('a')?.textContent ?? ''))
+      return shown[0] > 'many' && shown.every((name, i) => i === 0 || name <= shown[i - 1])
+    })
+    await go('vhosts')
+    await p.remove('crowd')
   })
   await step('a node tells what it takes and serves', async () => {
     await go('overview')

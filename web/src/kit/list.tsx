@@ -59,7 +59,7 @@ export function ListPage({ spec }: { spec: ListSpec }) {
   const far = spec.long && rows.length >= piece ? spec.long : undefined
   const typed = useSettled(search.q ?? '')
   const query = { ...spec.params, ...(far ? serverQuery(far, typed, search.sort) : {}) }
-  const source = { page: spec.page, query, rowKey, rows: spec.rows }
+  const source = { page: spec.page, query, rowKey, rows: spec.rows, pieces: far?.pieces }
   const long = useLong(source, far !== undefined)
   const near = useMemo(
     () => (data && !far ? filter(rows, data, spec.columns, search.q ?? '') : []),

@@ -13,6 +13,8 @@ export interface Long {
   sort: Record<string, string>
   /** Its query by typed key; the key '' is for words without one. */
   filter: Record<string, (value: string) => Record<string, string>>
+  /** How many pieces there are, where they have numbers and no markers: the broker's lists. */
+  pieces?: (data: PageData) => number
 }
 
 /** Whether words are an id. */
@@ -53,19 +55,32 @@ interface Source {
   query: Record<string, string>
   rowKey: string
   rows: (data: PageData) => Row[]
+  pieces?: Long['pieces']
 }
 
-/** How many rows a page of an API has at most. */
+/** The marker that a piece of a size ends with, if another one follows. */
+function after(source: Source, data: PageData, at: number, size: number): string | undefined {
+  if (source.pieces) return at + 1 < source.pieces(data) ? String(at + 2) : undefined
+  const rows = source.rows(data)
+  return rows.length < size ? undefined : rows[rows.length - 1][source.rowKey]
+}
+
+/** How many rows a page of an API has at most; one of the broker's has fewer. */
 export const most = 1000
+const numbered = 500
 
 /** All rows of a long list, which are not kept. */
-export async function readAll({ page, query, rowKey, rows }: Source): Promise<Row[]> {
+export async function readAll(source: Source): Promise<Row[]> {
+  const { page, query } = source
+  const size = source.pieces ? numbered : most
   const out: Row[] = []
-  for (let marker = ''; ; marker = out[out.length - 1][rowKey]) {
-    const more = rows(await pageQuery(page, { ...query, limit: String(most), ...(marker ? { marker } : {}) }).queryFn())
-    out.push(...more)
-    if (more.length < most) return out
+  let marker: string | undefined = ''
+  for (let at = 0; marker !== undefined; at++) {
+    const data: PageData = await pageQuery(page, { ...query, limit: String(size), ...(marker ? { marker } : {}) }).queryFn()
+    out.push(...source.rows(data))
+    marker = after(source, data, at, size)
   }
+  return out
 }
 
 interface Window {
@@ -112,8 +127,7 @@ export function useLong(source: Source, enabled: boolean) {
         return
       }
       if (!a.data) continue
-      const rows = source.rows(a.data)
-      const next = rows.length < piece ? undefined : (rows[rows.length - 1][source.rowKey] as string)
+      const next = after(source, a.data, at, piece)
       if (view.starts[at + 1] === next) continue
       setView((old) => {
         const starts = old.starts.slice(0, at + 1)

@@ -8,6 +8,7 @@ import type { Call, PageData, Row } from '../../kit/api'
 import type { ChartProps } from '../../kit/chart'
 import type { Column } from '../../kit/filter'
 import { t } from '../../kit/i18n'
+import type { Long } from '../../kit/long'
 
 export const rule = 'dashboard:broker'
 
@@ -84,10 +85,21 @@ export function vhostField(data: Row) {
   return { name: 'vhost', type: 'select' as const, required: true, initial, options: names.map((value) => ({ value, label: value })) }
 }
 
-/** The request of a list: up to the most rows the API gives at once. */
+/** The request of a list. */
 export function paged(vhost: string): Record<string, string> {
-  return vhost ? { page: '1', page_size: '500', vhost } : { page: '1', page_size: '500' }
+  return vhost ? { vhost } : {}
 }
+
+/** What the broker can do with a long list: its pages have numbers. */
+export const long = (part: string, sort: Record<string, string>): Long => ({
+  sort: { name: 'name', vhost: 'vhost', ...sort },
+  filter: {
+    '': (words) => ({ name: words }),
+    name: (value) => ({ name: value }),
+    regex: (value) => ({ name: value, use_regex: 'true' }),
+  },
+  pieces: (data) => data[part]?.page_count ?? 1,
+})
 
 /** The rows of a list's page, each with an id. */
 export function items(answer: Row | Row[] | undefined): Row[] {
@@ -95,11 +107,11 @@ export function items(answer: Row | Row[] | undefined): Row[] {
   return list.map((r) => ({ ...r, id: `${r.vhost ?? ''} ${r.name}` }))
 }
 
-/** Says when a list is longer than what is shown of it. */
-export function Cut({ answer }: { answer?: Row }) {
+/** How many things a long list has. */
+export function Total({ answer }: { answer?: Row }) {
   const { t } = useTranslation()
   if (!answer?.total_count || answer.total_count <= answer.item_count) return null
-  return <Tag color="warning">{t('broker.cut', { shown: answer.item_count, count: answer.total_count })}</Tag>
+  return <Tag data-total={answer.total_count}>{t('broker.total', { count: answer.total_count })}</Tag>
 }
 
 type Kind = 'queues' | 'exchanges' | 'connections' | 'channels' | 'users' | 'nodes'

@@ -12,7 +12,7 @@ import { ListPage, type ListSpec } from '../../kit/list'
 import { Problem } from '../../kit/problem'
 import { Status } from '../../kit/status'
 import type { SubTableSpec } from '../../kit/subtable'
-import { Args, Cut, call, chart, items, paged, rate, rateColumn, rule, To, useVHost, VHostChoice, word } from './common'
+import { Args, call, chart, items, long, paged, rate, rateColumn, rule, To, Total, useVHost, VHostChoice, word } from './common'
 
 const close: Action = {
   key: 'close',
@@ -42,7 +42,7 @@ function Above({ data, part }: { data: PageData; part: string }) {
   return (
     <Flex gap={16} wrap>
       <VHostChoice data={data} />
-      <Cut answer={data[part]} />
+      <Total answer={data[part]} />
     </Flex>
   )
 }
@@ -51,6 +51,15 @@ const connections = (vhost: string): ListSpec => ({
   key: 'connections',
   page: 'broker-connections',
   params: paged(vhost),
+  long: long('connections', {
+    user: 'user',
+    state: 'state',
+    protocol: 'protocol',
+    channels: 'channels',
+    fromClient: 'recv_oct_details.rate',
+    toClient: 'send_oct_details.rate',
+    connectedAt: 'connected_at',
+  }),
   rows: (data) => items(data.connections),
   columns: [
     { key: 'name', render: (c) => <To kind="connections" name={c.name} /> },
@@ -142,6 +151,17 @@ const channels = (vhost: string): ListSpec => ({
   key: 'channels',
   page: 'broker-channels',
   params: paged(vhost),
+  long: long('channels', {
+    user: 'user',
+    state: 'state',
+    unconfirmed: 'messages_unconfirmed',
+    prefetch: 'prefetch_count',
+    unacked: 'messages_unacknowledged',
+    consumers: 'consumer_count',
+    published: 'message_stats.publish_details.rate',
+    delivered: 'message_stats.deliver_get_details.rate',
+    acked: 'message_stats.ack_details.rate',
+  }),
   rows: (data) => items(data.channels),
   columns: [
     channelColumns[0],

@@ -13,16 +13,17 @@ import type { SubTableSpec } from '../../kit/subtable'
 import {
   Args,
   admin,
-  Cut,
   call,
   chart,
   exchangeName,
   Features,
   items,
+  long,
   paged,
   rateColumn,
   rule,
   To,
+  Total,
   table,
   useVHost,
   VHostChoice,
@@ -73,6 +74,11 @@ const list = (vhost: string): ListSpec => ({
   key: 'exchanges',
   page: 'broker-exchanges',
   params: paged(vhost),
+  long: long('exchanges', {
+    type: 'type',
+    rateIn: 'message_stats.publish_in_details.rate',
+    rateOut: 'message_stats.publish_out_details.rate',
+  }),
   rows: (data) => items(data.exchanges).map(named),
   columns: [
     {
@@ -94,7 +100,7 @@ const list = (vhost: string): ListSpec => ({
   extra: (data) => (
     <Flex gap={16} wrap>
       <VHostChoice data={data} />
-      <Cut answer={data.exchanges} />
+      <Total answer={data.exchanges} />
     </Flex>
   ),
   call: call('GET', '/exchanges', [], { cli: 'rabbitmqctl list_exchanges' }),

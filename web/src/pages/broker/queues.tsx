@@ -15,16 +15,17 @@ import type { SubTableSpec } from '../../kit/subtable'
 import {
   Args,
   admin,
-  Cut,
   call,
   chart,
   exchangeName,
   Features,
   items,
+  long,
   paged,
   rateColumn,
   rule,
   To,
+  Total,
   table,
   useVHost,
   VHostChoice,
@@ -203,6 +204,19 @@ const list = (vhost: string): ListSpec => ({
   key: 'queues',
   page: 'broker-queues',
   params: paged(vhost),
+  long: long('queues', {
+    type: 'type',
+    state: 'state',
+    ready: 'messages_ready',
+    unacked: 'messages_unacknowledged',
+    total: 'messages',
+    consumers: 'consumers',
+    memory: 'memory',
+    node: 'node',
+    incoming: 'message_stats.publish_details.rate',
+    delivered: 'message_stats.deliver_get_details.rate',
+    acked: 'message_stats.ack_details.rate',
+  }),
   rows: (data) => items(data.queues),
   columns: [
     { key: 'name', render: (q) => <To kind="queues" vhost={q.vhost} name={q.name} /> },
@@ -226,7 +240,7 @@ const list = (vhost: string): ListSpec => ({
   extra: (data) => (
     <Flex gap={16} wrap>
       <VHostChoice data={data} />
-      <Cut answer={data.queues} />
+      <Total answer={data.queues} />
     </Flex>
   ),
   call: call('GET', '/queues', [], { cli: 'rabbitmqctl list_queues' }),
