@@ -46,6 +46,24 @@ prompt() {
   timeout 20 curl -sN -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: bnVibyBudWJvIG51Ym8gbg==' "http${url#ws}" | grep -qam1 "$1 login:"
 }
 for i in 1 2; do step "the console of server $i, on $(host_of "s$i")" prompt "s$i"; done
+# A request's trace has what was done on the controller and on the host.
+dashboard=http://10.77.0.1:9999/dashboard
+ask() { curl -sSf -b "$work/jar" -c "$work/jar" -H 'X-Nubo-Dashboard: 1' -H "Origin: ${dashboard%/dashboard}" -H 'Content-Type: application/json' "$@"; }
+hops() { # hops SERVER: of what matters of its creation, where it was done
+  local id request
+  id=$(openstack server show "$1" -f value -c id)
+  request=$(ask "$dashboard/traces?server=$id" | python3 -c 'import json, sys; print([r["request_id"] for r in json.load(sys.stdin)["requests"] if r["name"].startswith("POST")][-1])') || return
+  ask "$dashboard/traces/$request" | python3 -c '
+import json, sys
+where = {}
+for s in json.load(sys.stdin)["spans"]:
+    where[s["service"], s["name"]] = s["host"] if s["host"].startswith("node") else "controller"
+for hop in [("compute-api", "POST /v2.1/servers"), ("compute-scheduler", "select_destinations"), ("compute-agent", "build_and_run_instance"),
+            ("compute-agent", "simulated: spawn"), ("network-api", "POST /v2.0/ports"), ("network-agent", "simulated: apply port")]:
+    print(where.get(hop), end=" ")'
+}
+step "an administrator signs in to the dashboard" ask -o /dev/null -d "{\"user\":\"$OS_USERNAME\",\"password\":\"$OS_PASSWORD\"}" "$dashboard/session"
+for i in 1 2; do h=$(host_of "s$i"); step "the trace of server $i, on $h" wait_for 30 "controller controller $h $h controller $h " hops "s$i"; done
 step "the scheduler spread them" same "$(hosts_of s1 s2 s3 s4)" "node1=2 node2=2 "
 step "an aggregate with a zone" eval 'openstack aggregate create --zone east agg >/dev/null && openstack aggregate add host agg node2 >/dev/null'
 for i in 5 6; do step "server $i in that zone" boot "s$i" --availability-zone east; done
