@@ -147,9 +147,9 @@ export function usePage(page: string, params: Record<string, string> = {}, enabl
   })
 }
 
-/** A list a page of its own is not worth. */
-export function useCall<T = Row>(call: Call, enabled = true) {
-  return useQuery({ queryKey: ['call', call.service, call.path, call.body], queryFn: () => send<T>(call), enabled })
+/** A list a page of its own is not worth; it is asked for again after staleTime, if it is shown anew. */
+export function useCall<T = Row>(call: Call, enabled = true, staleTime = 5_000) {
+  return useQuery({ queryKey: ['call', call.service, call.path, call.body], queryFn: () => send<T>(call), enabled, staleTime })
 }
 
 // What the policies have said so far. All rules that are wanted at the same

@@ -5,10 +5,12 @@ import { Id } from './detail'
 import type { Column } from './filter'
 
 const rule = 'identity:list_projects'
+/** For how long the names are good, in milliseconds. */
+const kept = 300_000
 
 function ProjectName({ id }: { id: string }) {
   const may = useCan([rule])(rule).allowed
-  const { data } = useCall<{ projects: Row[] }>({ method: 'GET', service: 'identity', path: '/projects' }, may)
+  const { data } = useCall<{ projects: Row[] }>({ method: 'GET', service: 'identity', path: '/projects' }, may, kept)
   const name = data?.projects.find((p) => p.id === id)?.name
   if (!name) return <Id value={id} />
   return (
