@@ -83,6 +83,16 @@ export async function readAll(source: Source): Promise<Row[]> {
   return out
 }
 
+/** The piece a row is in; the last for one behind all of them. */
+export function pieceOf(row: number, lengths: number[]): number {
+  let end = 0
+  const at = lengths.findIndex((n) => {
+    end += n
+    return row < end
+  })
+  return at < 0 ? lengths.length - 1 : at
+}
+
 interface Window {
   /** The markers behind which the known pieces begin. */
   starts: string[]
@@ -165,12 +175,12 @@ export function useLong(source: Source, enabled: boolean) {
     refetch: () => Promise.all(answers.map((a) => a.refetch())),
     onScroll: (e: UIEvent<HTMLElement>) => {
       const { scrollTop, scrollHeight, clientHeight } = e.currentTarget
-      const last = view.starts.length - 1
-      const pieceAt = (y: number) => Math.min(last, Math.max(0, Math.floor((y / scrollHeight) * view.starts.length)))
+      const lengths = view.starts.map((_, at) => read.get(at)?.length ?? piece)
+      const all = lengths.reduce((sum, n) => sum + n, 0)
       // Half a piece before and behind what is in view is read ahead.
-      const ahead = scrollHeight / view.starts.length / 2
-      const from = pieceAt(scrollTop - ahead)
-      const to = pieceAt(scrollTop + clientHeight + ahead)
+      const rowAt = (y: number) => (y / scrollHeight) * all
+      const from = pieceOf(rowAt(scrollTop) - piece / 2, lengths)
+      const to = pieceOf(rowAt(scrollTop + clientHeight) + piece / 2, lengths)
       if (from !== view.from || to !== view.to) setView((old) => ({ ...old, from, to }))
     },
   }

@@ -6,7 +6,7 @@ import { each } from '../kit/bulk'
 import { completions, parts, withChip } from '../kit/chips'
 import { filter, tokens, typedAs, valuesOf } from '../kit/filter'
 import { placeOf } from '../kit/links'
-import { order, serverQuery } from '../kit/long'
+import { order, pieceOf, serverQuery } from '../kit/long'
 import { curl } from '../kit/showapi'
 import { createServer } from '../pages/project/servernew'
 
@@ -102,6 +102,10 @@ describe('a long list', () => {
   it('sorts by what the server knows', () => {
     expect(serverQuery(long, '', '-name')).toEqual({ sort_key: 'display_name', sort_dir: 'desc' })
     expect(serverQuery(long, '', 'image')).toEqual({})
+  })
+  it('knows the piece of a row, also if nothing comes after a full one', () => {
+    const lengths = [200, 200, 0]
+    expect([-50, 0, 199, 200, 399, 400, 1000].map((row) => pieceOf(row, lengths))).toEqual([0, 0, 0, 1, 1, 2, 2])
   })
   it('reads an order', () => {
     expect(order('name')).toEqual({ key: 'name', descend: false })
