@@ -97,6 +97,15 @@ try {
     await text.getByText('Password:').waitFor()
   })
   if (process.env.SHOTS) await p.page.screenshot({ path: `${process.env.SHOTS}/serial-${language}.png` })
+  await step('what the terminal has printed is searched', async () => {
+    const field = dock.getByLabel(p.t('console.find'))
+    await field.fill('LOGIN:')
+    await field.press('Enter')
+    await dock.locator('[data-console="serial"] .xterm-selection div').first().waitFor({ state: 'attached' })
+    await field.fill('kernel panic')
+    await field.press('Enter')
+    await dock.locator('.ant-input-affix-wrapper-status-error, .ant-input-search .ant-input-status-error').first().waitFor()
+  })
   await step('both stay open on other pages', async () => {
     await p.menu('project', 'networks')
     await dock.getByRole('tab').nth(1).waitFor()

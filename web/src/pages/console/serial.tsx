@@ -2,8 +2,11 @@
 import { FitAddon } from '@xterm/addon-fit'
 import { Terminal } from '@xterm/xterm'
 import '@xterm/xterm/css/xterm.css'
-import { useEffect, useRef } from 'react'
+import { Input } from 'antd'
+import { useEffect, useRef, useState } from 'react'
+import { useTranslation } from 'react-i18next'
 import { Frame, useConnection } from './connection'
+import { findAbove } from './find'
 import { type OpenConsole, socketUrl } from './open'
 
 export default function Serial({ console: c }: { console: OpenConsole }) {
@@ -11,6 +14,9 @@ export default function Serial({ console: c }: { console: OpenConsole }) {
   const { attempt, connected, lost } = connection
   const box = useRef<HTMLDivElement>(null)
   const terminal = useRef<Terminal>(undefined)
+  const { t } = useTranslation()
+  const found = useRef<number>(undefined) // the line that was found last
+  const [missing, setMissing] = useState(false)
 
   // What was printed stays when the connection is made anew.
   useEffect(() => {
@@ -52,8 +58,39 @@ export default function Serial({ console: c }: { console: OpenConsole }) {
     }
   }, [c, attempt, connected, lost])
 
+  // Each Enter finds the next line above.
+  const find = (text: string) => {
+    const term = terminal.current
+    if (!term) return
+    const { active } = term.buffer
+    const line = (row: number) => active.getLine(row)?.translateToString(true) ?? ''
+    const at = text ? findAbove(active.length, line, text, found.current ?? active.length) : undefined
+    found.current = at?.row
+    setMissing(text !== '' && !at)
+    if (!at) return term.clearSelection()
+    term.select(at.column, at.row, text.length)
+    term.scrollToLine(Math.max(0, at.row - Math.floor(term.rows / 2)))
+  }
+
   return (
-    <Frame connection={connection}>
+    <Frame
+      connection={connection}
+      buttons={
+        <Input.Search
+          size="small"
+          aria-label={t('console.find')}
+          placeholder={t('console.find')}
+          allowClear
+          status={missing ? 'error' : undefined}
+          style={{ width: 200 }}
+          onChange={() => {
+            found.current = undefined
+            setMissing(false)
+          }}
+          onSearch={find}
+        />
+      }
+    >
       <div ref={box} className="console-body" data-console="serial" />
     </Frame>
   )
