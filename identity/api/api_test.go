@@ -244,6 +244,8 @@ func TestWords(t *testing.T) {
 			{admin, "GET", "/v3/role_assignments?effective&include_names&user.id=" + u, "", 200, `"name":"reader"`},
 			{admin, "GET", "/", "", 300, `"id":"v3.14"`},
 			{"", "GET", "/v3/", "", 200, `"status":"stable"`},
+			{"", "GET", "/healthcheck", "", 200, "OK"},
+			{"", "HEAD", "/healthcheck", "", 204, ""},
 		} {
 			c.want(c.do(one.token, one.method, one.path, one.body), one.status, one.text)
 		}

@@ -16,6 +16,7 @@ func (h *handler) routes() []httpx.Route {
 func (h *handler) tokenRoutes() []httpx.Route {
 	return []httpx.Route{
 		httpx.GET("//", httpx.Public, h.versions),
+		httpx.GET("//healthcheck", httpx.Public, httpx.Healthy),
 		httpx.GET("", httpx.Public, h.version),
 
 		httpx.POST("/auth/tokens", httpx.Public, h.issueToken, httpx.Body(schemas.Body("tokens.create"))),

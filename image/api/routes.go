@@ -13,6 +13,7 @@ func (h *handler) routes() []httpx.Route {
 	out := []httpx.Route{
 		httpx.GET("//", httpx.Public, h.rootVersions),
 		httpx.GET("//versions", httpx.Public, h.versions),
+		httpx.GET("//healthcheck", httpx.Public, httpx.Healthy),
 		httpx.GET("//v2", httpx.Public, h.versions),
 
 		httpx.GET("/images", "get_images", h.list),

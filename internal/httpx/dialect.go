@@ -3,6 +3,7 @@ package httpx
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"net/http"
@@ -175,6 +176,10 @@ func placementEnvelope(e *fault.Error, status int, requestID string) (string, []
 		one["code"] = code
 	} else {
 		one["code"] = "placement.undefined_code"
+	}
+	var u *unsupported
+	if errors.As(e, &u) {
+		one["detail"], one["min_version"], one["max_version"] = u.Error()+"  ", u.min.String(), u.max.String()
 	}
 	return "application/json", mustJSON(map[string]any{"errors": []any{one}})
 }

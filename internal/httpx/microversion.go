@@ -81,10 +81,17 @@ func (m *Microversions) requested(r *http.Request) (Version, error) {
 	}
 	if v.Less(m.Min) || m.Max.Less(v) {
 		return Version{}, fault.New(fault.NotAcceptable,
-			"Version %s is not supported by the API. Minimum is %s and maximum is %s.", v, m.Min, m.Max)
+			"Version %s is not supported by the API. Minimum is %s and maximum is %s.", v, m.Min, m.Max).WithCause(&unsupported{v, m.Min, m.Max})
 	}
 	return v, nil
 }
+
+// unsupported is a version that the service does not have, with those between
+// which it has all.
+type unsupported struct{ asked, min, max Version }
+
+// Error names the version in Placement's words.
+func (u *unsupported) Error() string { return "Unacceptable version header: " + u.asked.String() }
 
 func parseVersion(s string) (Version, bool) {
 	major, minor, ok := strings.Cut(s, ".")

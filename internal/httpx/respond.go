@@ -26,6 +26,16 @@ func NoContent(w http.ResponseWriter, status int) error {
 	return nil
 }
 
+// Healthy answers load balancers, which ask without a token whether the
+// service is there.
+func Healthy(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodHead {
+		return NoContent(w, http.StatusNoContent)
+	}
+	write(w, http.StatusOK, "text/plain; charset=UTF-8", []byte("OK"))
+	return nil
+}
+
 func write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", contentType)

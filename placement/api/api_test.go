@@ -391,7 +391,7 @@ func TestIsolation(t *testing.T) {
 		c.want(400, "POST", "/resource_providers", `{"name":"a\u0000"}`)
 		c.want(400, "PUT", "/allocations/"+clock.NewID(), strings.Replace(claimBody(p, `"VCPU":1`, "null"), "p3", `p\u0000`, 1))
 		c.want(400, "PUT", "/resource_providers/"+p+"/traits", `{"resource_provider_generation":1,"traits":["\u0000"]}`)
-		c.at("1.40").want(406, "GET", "/traits", "", "Version 1.40 is not supported")
+		c.at("1.40").want(406, "GET", "/traits", "", "Unacceptable version header: 1.40", `"max_version":"1.39"`, `"min_version":"1.0"`)
 		c.at("1.x").want(400, "GET", "/traits", "")
 		c.at("latest").want(200, "GET", "/traits", "")
 		c.want(404, "GET", "/nope", "", `"errors"`)
