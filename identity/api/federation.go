@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -42,16 +43,22 @@ type providerIn struct {
 	DomainID         *string `json:"domain_id"`
 	Enabled          *bool
 	Description      *string
-	AuthorizationTTL *int      `json:"authorization_ttl"`
-	RemoteIDs        *[]string `json:"remote_ids"`
+	AuthorizationTTL json.RawMessage `json:"authorization_ttl"` // null is something else than nothing
+	RemoteIDs        *[]string       `json:"remote_ids"`
 }
 
 func (in *providerIn) apply(p *identity.IdentityProvider) {
 	set(&p.Enabled, in.Enabled)
 	set(&p.Description, in.Description)
 	set(&p.RemoteIDs, in.RemoteIDs)
-	if in.AuthorizationTTL != nil {
-		p.AuthorizationTTL = in.AuthorizationTTL
+	if len(in.AuthorizationTTL) > 0 {
+		var minutes *float64                          // 10.0 is an integer, too
+		json.Unmarshal(in.AuthorizationTTL, &minutes) //nolint:errcheck // the schema let a number or null pass
+		p.AuthorizationTTL = nil
+		if minutes != nil {
+			n := int(*minutes)
+			p.AuthorizationTTL = &n
+		}
 	}
 }
 
