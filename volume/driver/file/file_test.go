@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,10 +18,12 @@ import (
 
 	"go.uber.org/goleak"
 
+	"nubo/internal/auth"
 	"nubo/internal/clock"
 	"nubo/internal/fault"
 	"nubo/internal/qemuimg"
 	"nubo/internal/testx"
+	"nubo/internal/trace"
 	"nubo/volume/driver"
 )
 
@@ -251,6 +254,29 @@ func TestExport(t *testing.T) {
 			testx.NoErr(t, d.Extend(ctx, id, 2))
 			testx.NoErr(t, d.Delete(ctx, id))
 		})
+	}
+}
+
+// TestSpansOfAnExport holds that a request's trace has what the storage daemon
+// and qemu-img were told for it.
+func TestSpansOfAnExport(t *testing.T) {
+	t.Parallel()
+	d := newDriver(t)
+	rec := trace.New("h")
+	ctx, span := trace.Root(trace.With(auth.With(t.Context(), &auth.Context{RequestID: "req-1"}), rec, "volume-manager"), trace.Handle, "attachment_update", "", false)
+	id := clock.NewID()
+	testx.NoErr(t, d.Create(ctx, id, 1))
+	_, err := d.Export(ctx, id, "here", false)
+	testx.NoErr(t, err)
+	span.End(nil)
+	var names []string
+	for _, s := range rec.Trace("req-1") {
+		names = append(names, string(s.Kind)+" "+s.Name)
+	}
+	for _, want := range []string{"native qemu-img create", "native qemu-storage-daemon: blockdev-add", "native qemu-storage-daemon: block-export-add"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("no span %s among %v", want, names)
+		}
 	}
 }
 
