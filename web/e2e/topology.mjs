@@ -76,7 +76,7 @@ try {
   })
   await step('drag a server to a network: it gets an interface', async () => {
     await drag(box('server', 'web'), box('network', 'back'))
-    await page.locator('.ant-drawer-open').getByText('back', { exact: true }).first().waitFor()
+    await page.locator('.ant-drawer-open').getByText('back', { exact: true }).filter({ visible: true }).first().waitFor()
     await admin.send({})
     await until(4)
     const { ports } = await api('GET', `network/ports?device_id=${made.server}&network_id=${made.back}`)
