@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"nubo/internal/testx"
@@ -188,11 +187,17 @@ func TestHomeDocument(t *testing.T) {
 // them is refused.
 func TestKeyRotation(t *testing.T) {
 	each(t, func(t *testing.T, c *cloud) {
-		var admin atomic.Value // the newest token there is
-		admin.Store(c.token("admin", adminPassword, onProject("admin")))
-		tokens := make(chan string, 1000)
+		newest := c.token("admin", adminPassword, onProject("admin"))
+		var using sync.RWMutex // guards newest; who holds it for reading uses it
+		issue := func() answer {
+			using.RLock()
+			defer using.RUnlock()
+			return c.do("", "POST", "/v3/auth/tokens", `{"auth":{"identity":{"methods":["token"],"token":{"id":"`+newest+`"}},"scope":`+onProject("admin")+`}}`)
+		}
 		done := make(chan struct{})
 		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer close(done)
 		for range 4 {
 			wg.Go(func() {
 				for {
@@ -201,29 +206,24 @@ func TestKeyRotation(t *testing.T) {
 						return
 					default:
 					}
-					a := c.do("", "POST", "/v3/auth/tokens", `{"auth":{"identity":{"methods":["token"],"token":{"id":"`+admin.Load().(string)+`"}},"scope":`+onProject("admin")+`}}`)
-					if a.status != http.StatusCreated {
+					if a := issue(); a.status != http.StatusCreated {
 						t.Errorf("issue: %d %s", a.status, a.text)
 						return
-					}
-					select {
-					case tokens <- a.header.Get("X-Subject-Token"):
-					default:
 					}
 				}
 			})
 		}
-		for n := 0; n < 2; n++ { // the newest of three keys stays active for as many rotations
-			first := <-tokens
+		for range 4 { // a token outlives one rotation, and is replaced before the next
+			first := c.want(issue(), 201, "").header.Get("X-Subject-Token")
 			testx.NoErr(t, c.svc.RotateKeys())
-			second := <-tokens
+			second := c.want(issue(), 201, "").header.Get("X-Subject-Token")
 			for _, token := range []string{first, second} {
 				c.want(c.do(second, "GET", "/v3/auth/tokens?nocatalog", "", "X-Subject-Token", token), 200, "")
 			}
-			admin.Store(second)
+			using.Lock()
+			newest = second
+			using.Unlock()
 		}
-		close(done)
-		wg.Wait()
 	})
 }
 
