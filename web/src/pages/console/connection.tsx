@@ -1,6 +1,6 @@
 // What all consoles have in common: whether they are connected, why not, and
 // trying again.
-import { Alert, Button, Flex, Tag } from 'antd'
+import { Alert, Button, Flex, Tag, Typography } from 'antd'
 import { type ReactNode, useCallback, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, request } from '../../kit/api'
@@ -75,6 +75,11 @@ export function Frame({ connection, buttons, children }: { connection: Connectio
         <Button size="small" onClick={again}>
           {t('console.reconnect')}
         </Button>
+        <Typography.Text type="secondary">
+          <kbd>Ctrl</kbd>
+          <kbd>Alt</kbd>
+          <kbd>G</kbd> {t('console.leave')}
+        </Typography.Text>
       </Flex>
       {state === 'lost' ? (
         <Alert

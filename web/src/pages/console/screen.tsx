@@ -25,12 +25,19 @@ export default function Screen({ console: c }: { console: OpenConsole }) {
     r.background = '#111'
     r.addEventListener('connect', () => {
       connected()
+      const screen = box.current?.querySelector('canvas')
+      if (screen) screen.tabIndex = 0 // whoever has left it comes back by Tab
       r.focus()
     })
     r.addEventListener('disconnect', () => over || lost())
     rfb.current = r
+    // The keys that led out of it would stay pressed; it lets go of all when the window is left.
+    const release = () => window.dispatchEvent(new Event('blur'))
+    const at = box.current
+    at.addEventListener('focusout', release)
     return () => {
       over = true
+      at.removeEventListener('focusout', release)
       r.disconnect()
       rfb.current = undefined
     }

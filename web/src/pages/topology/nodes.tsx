@@ -3,11 +3,12 @@ import { ApartmentOutlined, ClusterOutlined, DesktopOutlined, GlobalOutlined, Hd
 import { Link } from '@tanstack/react-router'
 import type { Node, NodeProps } from '@xyflow/react'
 import { Descriptions, Flex, Popover } from 'antd'
-import { createContext, type ReactNode, useContext } from 'react'
+import { createContext, type ReactNode, type Ref, useContext, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type Action, Actions } from '../../kit/actions'
 import type { PageData, Row } from '../../kit/api'
 import { Id } from '../../kit/detail'
+import { useFocusBack } from '../../kit/focus'
 import { addresses, ago } from '../../kit/format'
 import { Status } from '../../kit/status'
 import { networkActions } from '../project/networks'
@@ -90,7 +91,7 @@ const actionsOf: Partial<Record<Box['kind'], Action[]>> = {
   server: serverActions,
 }
 
-function Card({ box, shown }: { box: Box; shown: Shown }) {
+function Card({ box, shown, place }: { box: Box; shown: Shown; place: Ref<HTMLDivElement> }) {
   const { t } = useTranslation()
   const { row } = box
   const actions = actionsOf[box.kind]
@@ -121,7 +122,16 @@ function Card({ box, shown }: { box: Box; shown: Shown }) {
   fact('id', <Id value={String(row.id)} />)
   const to = { network: '/networks/$id', server: '/servers/$id' }[box.kind as string]
   return (
-    <Flex vertical gap={8} style={{ width: 340 }}>
+    <Flex
+      ref={place}
+      vertical
+      gap={8}
+      style={{ width: 340 }}
+      role="dialog"
+      aria-label={nameOf(row)}
+      tabIndex={-1}
+      onKeyDown={(e) => e.key === 'Escape' && e.currentTarget.contains(e.target as Element) && shown.select(undefined)}
+    >
       <Descriptions size="small" column={1} items={facts.map(([label, value]) => ({ key: label, label, children: value }))} />
       <Flex justify="space-between" align="center">
         {to ? (
@@ -171,13 +181,16 @@ const nameOf = (row: Row): string => row.name || row.hypervisor_hostname || row.
 /** The card of the thing that is open: one for all, since there may be very many things. */
 export function OpenCard({ box }: { box: Box }) {
   const shown = useContext(Topology)
+  const place = useRef<HTMLDivElement>(null)
+  useFocusBack()
   return (
     <Popover
       open
       trigger="click"
       onOpenChange={(open) => open || shown.select(undefined)}
+      afterOpenChange={(open) => open && place.current?.focus({ preventScroll: true })}
       title={nameOf(box.row)}
-      content={<Card box={box} shown={shown} />}
+      content={<Card box={box} shown={shown} place={place} />}
     >
       <div className="topo-anchor" style={{ left: box.x, top: box.y, width: box.width, height: box.height }} />
     </Popover>
