@@ -201,7 +201,12 @@ export class KeyboardPerson extends Person {
 
   async act(text, key) {
     this.opener = this.row(text).locator('button[data-actions]')
-    await this.press(this.opener)
+    await this.choose(this.opener, key)
+  }
+
+  /** Chooses an action of a menu by its button. */
+  async choose(button, key) {
+    await this.press(button)
     const menu = this.page.locator('.ant-dropdown:not(.ant-dropdown-hidden)')
     await this.at(menu)
     const item = menu.locator('.ant-dropdown-menu-item:not(.ant-dropdown-menu-item-disabled)', { hasText: new RegExp(`^${this.t(`actions.${key}`)}$`) })

@@ -4,6 +4,7 @@ import { App, Button, Input, Space, Tooltip } from 'antd'
 import { useTranslation } from 'react-i18next'
 import { type Action, nameOf } from './actions'
 import { type PageData, type Row, useCan } from './api'
+import { useFocusLeft } from './focus'
 import { reason } from './reason'
 import { openTasks, run } from './tasks'
 
@@ -36,6 +37,7 @@ interface Props {
 export function Bulk({ actions, rows, data, done }: Props) {
   const { t } = useTranslation()
   const { modal, message } = App.useApp()
+  useFocusLeft('[data-bulk]')
   const can = useCan(actions.flatMap((a) => a.rule ?? []))
   /** The rows that are in a state for it. */
   const fitting = (a: Action) => rows.filter((row) => (!a.show || a.show(row)) && !a.disabled?.(row))

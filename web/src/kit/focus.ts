@@ -43,3 +43,13 @@ export function useFocusNext(button: RefObject<HTMLElement | null>) {
   }, [button])
   return settle.current
 }
+
+/** Gives the focus to the page when what a selector tells goes away with it. */
+export function useFocusLeft(selector: string) {
+  useLayoutEffect(
+    () => () => {
+      if (document.activeElement?.matches(selector)) setTimeout(() => lost() && focusOn(undefined))
+    },
+    [selector],
+  )
+}
