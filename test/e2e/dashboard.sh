@@ -31,6 +31,7 @@ browse "zh-CN: consoles" console.mjs zh-CN secret
 browse "en: traces, the RPC map, the scheduler's decisions" trace.mjs en secret
 browse "two people see each other's doings" live.mjs en secret
 browse "zh-CN: searches, filters, drafts, several things at once" lists.mjs zh-CN secret
+browse "en: everything else by keyboard alone" reach.mjs en secret
 browse "who may what" roles.mjs en secret
 browse "a phone and a small desktop" phone.mjs secret
 browse "every page: axe-core" pages.mjs secret

@@ -1,10 +1,11 @@
 import { DownOutlined, MenuOutlined, MoonOutlined, SunOutlined, UserOutlined } from '@ant-design/icons'
 import { useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useLocation, useNavigate, useRouterState } from '@tanstack/react-router'
-import { App, Badge, Breadcrumb, Button, Drawer, Dropdown, Flex, Grid, Layout, Select, Skeleton, Typography } from 'antd'
+import { App, Badge, Breadcrumb, Button, Drawer, Flex, Grid, Layout, Select, Skeleton, Typography } from 'antd'
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, forgetAll, request, type Session, useCan, useSession } from '../kit/api'
+import { DropMenu } from '../kit/dropmenu'
 import { useLive, useTicks } from '../kit/events'
 import { focusOn } from '../kit/focus'
 import { type Language, languages, setLanguage } from '../kit/i18n'
@@ -182,60 +183,59 @@ function Scope({ session }: { session: Session }) {
 function Preferences() {
   const { t, i18n } = useTranslation()
   const { mode, dark, compact } = useTheme()
+  const button = useRef<HTMLButtonElement>(null)
   return (
-    <Dropdown
-      trigger={['click']}
-      menu={{
-        selectedKeys: [`theme-${mode}`, `language-${i18n.language}`],
-        items: [
-          {
-            type: 'group',
-            label: t('shell.theme'),
-            children: (['auto', 'light', 'dark'] as const).map((m) => ({ key: `theme-${m}`, label: t(`theme.${m}`) })),
-          },
-          { key: 'compact', label: compact ? t('theme.comfortable') : t('theme.compact') },
-          {
-            type: 'group',
-            label: t('shell.language'),
-            children: (Object.keys(languages) as Language[]).map((l) => ({ key: `language-${l}`, label: languages[l] })),
-          },
-        ],
-        onClick: ({ key }) => {
-          if (key === 'compact') setCompact(!compact)
-          else if (key.startsWith('theme-')) setMode(key.slice(6) as typeof mode)
-          else setLanguage(key.slice(9) as Language)
+    <DropMenu
+      at={button}
+      selected={[`theme-${mode}`, `language-${i18n.language}`]}
+      items={[
+        {
+          type: 'group',
+          label: t('shell.theme'),
+          children: (['auto', 'light', 'dark'] as const).map((m) => ({ key: `theme-${m}`, label: t(`theme.${m}`) })),
         },
+        { key: 'compact', label: compact ? t('theme.comfortable') : t('theme.compact') },
+        {
+          type: 'group',
+          label: t('shell.language'),
+          children: (Object.keys(languages) as Language[]).map((l) => ({ key: `language-${l}`, label: languages[l] })),
+        },
+      ]}
+      choose={(key) => {
+        if (key === 'compact') setCompact(!compact)
+        else if (key.startsWith('theme-')) setMode(key.slice(6) as typeof mode)
+        else setLanguage(key.slice(9) as Language)
       }}
     >
-      <Button type="text" icon={dark ? <MoonOutlined /> : <SunOutlined />} aria-label={t('shell.preferences')} />
-    </Dropdown>
+      <Button ref={button} type="text" icon={dark ? <MoonOutlined /> : <SunOutlined />} aria-label={t('shell.preferences')} />
+    </DropMenu>
   )
 }
 
 function Account({ session }: { session: Session }) {
   const { t } = useTranslation()
   const client = useQueryClient()
+  const navigate = useNavigate()
+  const button = useRef<HTMLButtonElement>(null)
   const signOut = async () => {
     await request('DELETE', '/dashboard/session').catch(() => undefined)
     forgetAll(client, null)
   }
   return (
-    <Dropdown
-      trigger={['click']}
-      menu={{
-        items: [
-          { key: 'roles', disabled: true, label: session.roles.join(', ') || t('shell.noRoles') },
-          { key: 'account', label: <Link to="/account">{t('menu.account')}</Link> },
-          { key: 'out', label: t('shell.signOut') },
-        ],
-        onClick: ({ key }) => key === 'out' && void signOut(),
-      }}
+    <DropMenu
+      at={button}
+      items={[
+        { key: 'roles', disabled: true, label: session.roles.join(', ') || t('shell.noRoles') },
+        { key: 'account', label: t('menu.account') },
+        { key: 'out', label: t('shell.signOut') },
+      ]}
+      choose={(key) => void (key === 'out' ? signOut() : navigate({ to: '/account' }))}
     >
-      <Button type="text" icon={<UserOutlined />} aria-label={session.user.name}>
+      <Button ref={button} type="text" icon={<UserOutlined />} aria-label={session.user.name}>
         <span className="word">
           {session.user.name} <DownOutlined />
         </span>
       </Button>
-    </Dropdown>
+    </DropMenu>
   )
 }

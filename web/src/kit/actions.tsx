@@ -1,10 +1,11 @@
 // What can be done with a thing: shown by policy, asked about if dangerous,
 // run as a task.
 import { DownOutlined } from '@ant-design/icons'
-import { App, Button, Dropdown, Flex, Tooltip } from 'antd'
+import { App, Button, Flex, Tooltip } from 'antd'
 import { useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, type Call, type Row, useCan } from './api'
+import { DropMenu } from './dropmenu'
 import { useFocusNext } from './focus'
 import { FormDrawer, type FormSpec } from './form'
 import { reason } from './reason'
@@ -100,30 +101,24 @@ export function Actions({ actions, row, data, buttons, after }: Props) {
   }
   return (
     <>
-      <Dropdown
-        trigger={['click']}
-        autoFocus
-        menu={{
-          items: shown.map((a) => ({
-            key: a.key,
-            danger: a.danger,
-            disabled: why(a) !== undefined,
-            'data-action': a.key,
-            label: <span title={why(a)}>{t(`actions.${a.key}`)}</span>,
-          })),
-          onClick: ({ key, domEvent }) => {
-            // What opens now gives the focus back to the button, which must not take the key for its own.
-            domEvent.preventDefault()
-            trigger.current?.focus()
-            const a = shown.find((one) => one.key === key)
-            if (a) start(a)
-          },
+      <DropMenu
+        at={trigger}
+        items={shown.map((a) => ({
+          key: a.key,
+          danger: a.danger,
+          disabled: why(a) !== undefined,
+          'data-action': a.key,
+          label: <span title={why(a)}>{t(`actions.${a.key}`)}</span>,
+        }))}
+        choose={(key) => {
+          const a = shown.find((one) => one.key === key)
+          if (a) start(a)
         }}
       >
         <Button ref={trigger} size="small" data-actions aria-label={t('common.actionsOf', { name: nameOf(row) })}>
           {t('common.actions')} <DownOutlined />
         </Button>
-      </Dropdown>
+      </DropMenu>
       {drawer}
     </>
   )

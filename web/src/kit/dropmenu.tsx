@@ -1,0 +1,72 @@
+// What opens at a button, by mouse or by key: a menu, or a panel with more in
+// it. Afterwards the focus is at the button again.
+import { Dropdown, type MenuProps, Popover } from 'antd'
+import { type ReactElement, type ReactNode, type Ref, type RefObject, useRef, useState } from 'react'
+import { useFocusBack } from './focus'
+
+interface MenuAt {
+  items: MenuProps['items']
+  selected?: string[]
+  choose: (key: string) => void
+  /** The child's. */
+  at: RefObject<HTMLElement | null>
+  children: ReactElement
+}
+
+export function DropMenu({ items, selected, choose, at, children }: MenuAt) {
+  return (
+    <Dropdown
+      trigger={['click']}
+      autoFocus
+      menu={{
+        items,
+        selectedKeys: selected,
+        onClick: ({ key, domEvent }) => {
+          // The button must not take the key that chose for its own; what opens now gives the focus back to it.
+          domEvent.preventDefault()
+          at.current?.focus()
+          choose(key)
+        },
+      }}
+    >
+      {children}
+    </Dropdown>
+  )
+}
+
+interface PanelAt {
+  label: string
+  content: ReactNode
+  children: ReactElement
+}
+
+export function DropPanel({ label, content, children }: PanelAt) {
+  const [open, setOpen] = useState(false)
+  const place = useRef<HTMLDivElement>(null)
+  return (
+    <Popover
+      open={open}
+      onOpenChange={setOpen}
+      afterOpenChange={(now) => now && place.current?.focus({ preventScroll: true })}
+      trigger="click"
+      arrow={false}
+      destroyOnHidden
+      content={
+        <Panel label={label} place={place} close={() => setOpen(false)}>
+          {content}
+        </Panel>
+      }
+    >
+      {children}
+    </Popover>
+  )
+}
+
+function Panel({ label, place, close, children }: { label: string; place: Ref<HTMLDivElement>; close: () => void; children: ReactNode }) {
+  useFocusBack()
+  return (
+    <div ref={place} role="dialog" aria-label={label} tabIndex={-1} onKeyDown={(e) => e.key === 'Escape' && close()}>
+      {children}
+    </div>
+  )
+}
