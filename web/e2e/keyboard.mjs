@@ -19,9 +19,9 @@ function unplug(page) {
 }
 
 /**
- * Looks, in the page, where the focus is: on the target, before or after it.
- * What had it when this was asked last must look otherwise now, or it was not
- * to be seen there.
+ * Looks, in the page, where the focus is: on the target, before or after it,
+ * in the page's content or not. What had it when this was asked last must look
+ * otherwise now, or it was not to be seen there.
  */
 function look(target) {
   const at = document.activeElement
@@ -43,9 +43,19 @@ function look(target) {
     window.lastFocus = { at, around, styles: new Map(around.map((e) => [e, style(e)])) }
   }
   const box = at.getBoundingClientRect()
-  const away = at !== document.body && (box.bottom < 0 || box.top > innerHeight)
-  const where = !target ? undefined : target === at ? 'here' : target.compareDocumentPosition(at) & Node.DOCUMENT_POSITION_FOLLOWING ? 'behind' : 'before'
-  return { where, unseen, away, at: at.outerHTML.slice(0, 200) }
+  const middle = (from, to, most) => (Math.max(0, from) + Math.min(most - 1, to)) / 2
+  const top = document.elementFromPoint(middle(box.left, box.right, innerWidth), middle(box.top, box.bottom, innerHeight))
+  const whole = at === document.body || at.id === 'main'
+  // What is scrolled away, or lies under something else.
+  const away = !whole && !(top && (at.contains(top) || top.contains(at) || at.parentElement.contains(top)))
+  const by = (at.getAttribute('aria-labelledby') ?? '').split(' ').map((id) => document.getElementById(id)?.textContent)
+  const icons = [...at.querySelectorAll('img, [role=img]')].map((i) => i.alt ?? i.getAttribute('aria-label'))
+  const names = [at.getAttribute('aria-label'), at.title, at.textContent, at.placeholder, ...by, ...[...(at.labels ?? [])].map((l) => l.textContent), ...icons]
+  return {
+    where: !target ? undefined : target === at ? 'here' : target.compareDocumentPosition(at) & Node.DOCUMENT_POSITION_FOLLOWING ? 'behind' : 'before',
+    inside: document.getElementById('main')?.contains(at),
+    wrong: [unseen && `the focus is not seen on ${unseen}`, away && `the focus is out of sight on ${at.outerHTML.slice(0, 200)}`, !whole && !names.some((n) => n?.trim()) && `nameless: ${at.outerHTML.slice(0, 200)}`].filter(Boolean),
+  }
 }
 
 export class KeyboardPerson extends Person {
@@ -60,11 +70,13 @@ export class KeyboardPerson extends Person {
     return p
   }
 
-  /** Where the focus is; it must be seen. */
+  /** Where the focus is, and what is wrong with that. */
+  look = (target) => (target ? target.evaluate(look) : this.page.evaluate(look))
+
+  /** Where the focus is; it must be seen, on something that has a name. */
   async where(target) {
-    const { where, unseen, away, at } = target ? await target.evaluate(look) : await this.page.evaluate(look)
-    if (unseen) throw new Error(`the focus is not seen on ${unseen}`)
-    if (away && target) throw new Error(`the focus is out of sight on ${at}`)
+    const { where, wrong } = await this.look(target)
+    if (wrong.length) throw new Error(wrong.join('\n'))
     return where
   }
 

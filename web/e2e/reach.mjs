@@ -12,16 +12,6 @@ const report = new Report()
 const step = (name, what) => report.step(`${language}: ${name}`, what)
 const browser = await launch()
 
-/** Looks, in the page, at what has the focus: whether it is the page's, and has a name. */
-function stop() {
-  const at = document.activeElement
-  const by = (at.getAttribute('aria-labelledby') ?? '').split(' ').map((id) => document.getElementById(id)?.textContent)
-  const labels = [...(at.labels ?? [])].map((l) => l.textContent)
-  const icons = [...at.querySelectorAll('img, [role=img]')].map((i) => i.alt ?? i.getAttribute('aria-label'))
-  const names = [at.getAttribute('aria-label'), at.title, at.textContent, at.placeholder, ...by, ...labels, ...icons]
-  return { inside: document.getElementById('main').contains(at), named: names.some((text) => text?.trim()), html: at.outerHTML.slice(0, 200) }
-}
-
 /** Goes through a page by Tab until it is left; tells what is wrong with it. */
 async function through(person, route) {
   const { page } = person
@@ -32,12 +22,11 @@ async function through(person, route) {
   await person.at(page.locator('#main'))
   for (let stops = 0; stops < 400; stops++) {
     await page.keyboard.press('Tab')
-    const { inside, named, html } = await page.evaluate(stop)
-    await person.where().catch((e) => bad.add(`${route}: ${e.message}`))
+    const { inside, wrong } = await person.look()
+    for (const what of wrong) bad.add(`${route}: ${what}`)
     if (!inside) return [...bad]
-    if (!named) bad.add(`${route}: nameless: ${html}`)
   }
-  throw new Error(`${route}: Tab never comes to its end`)
+  throw new Error('Tab never comes to its end')
 }
 
 /** Goes through pages; fails with all that is wrong with them. */

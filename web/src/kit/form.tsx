@@ -201,7 +201,7 @@ export function FormDrawer({ spec, data, row, onClose }: Props) {
                 initialValues={start}
                 onFinish={submit}
                 onValuesChange={() => draft.keep(form.getFieldsValue(true))}
-                scrollToFirstError
+                scrollToFirstError={{ focus: true }}
               >
                 <Draft draft={draft} form={form} fields={fields} />
                 <Fields fields={fields} values={values} />

@@ -223,7 +223,7 @@ function Wizard({ data }: { data: PageData }) {
             initialValues={start}
             onFinish={submit}
             onValuesChange={() => draft.keep(form.getFieldsValue(true))}
-            scrollToFirstError
+            scrollToFirstError={{ focus: true }}
           >
             <Flex vertical gap={16}>
               <Draft draft={draft} form={form} fields={fields} />
