@@ -43,11 +43,11 @@ function look(target) {
     window.lastFocus = { at, around, styles: new Map(around.map((e) => [e, style(e)])) }
   }
   const box = at.getBoundingClientRect()
-  const middle = (from, to, most) => (Math.max(0, from) + Math.min(most - 1, to)) / 2
-  const top = document.elementFromPoint(middle(box.left, box.right, innerWidth), middle(box.top, box.bottom, innerHeight))
+  const [left, right, upper, lower] = [Math.max(0, box.left), Math.min(innerWidth, box.right), Math.max(0, box.top), Math.min(innerHeight, box.bottom)]
   const whole = at === document.body || at.id === 'main'
-  // What is scrolled away, or lies under something else.
-  const away = !whole && !(top && (at.contains(top) || top.contains(at) || at.parentElement.contains(top)))
+  // What is scrolled away, or lies under something else, is seen at no part of it.
+  const parts = [0.5, 0.1, 0.9].map((part) => document.elementFromPoint(left + part * (right - left), upper + part * (lower - upper)))
+  const away = !whole && !parts.some((top) => top && (at.contains(top) || top.contains(at) || at.parentElement.contains(top)))
   const by = (at.getAttribute('aria-labelledby') ?? '').split(' ').map((id) => document.getElementById(id)?.textContent)
   const icons = [...at.querySelectorAll('img, [role=img]')].map((i) => i.alt ?? i.getAttribute('aria-label'))
   const names = [at.getAttribute('aria-label'), at.title, at.textContent, at.placeholder, ...by, ...[...(at.labels ?? [])].map((l) => l.textContent), ...icons]

@@ -26,7 +26,9 @@ export default function Screen({ console: c }: { console: OpenConsole }) {
     r.addEventListener('connect', () => {
       connected()
       const screen = box.current?.querySelector('canvas')
-      if (screen) screen.tabIndex = 0 // whoever has left it comes back by Tab
+      screen?.setAttribute('role', 'application')
+      screen?.setAttribute('aria-label', `${c.name} · ${t('console.vnc')}`)
+      screen?.setAttribute('tabindex', '0') // whoever has left it comes back by Tab
       r.focus()
     })
     r.addEventListener('disconnect', () => over || lost())
