@@ -36,13 +36,14 @@ export function DropMenu({ items, selected, choose, at, children }: MenuAt) {
 
 interface PanelAt {
   label: string
-  content: ReactNode
+  content: (close: () => void) => ReactNode
   children: ReactElement
 }
 
 export function DropPanel({ label, content, children }: PanelAt) {
   const [open, setOpen] = useState(false)
   const place = useRef<HTMLDivElement>(null)
+  const close = () => setOpen(false)
   return (
     <Popover
       open={open}
@@ -52,8 +53,8 @@ export function DropPanel({ label, content, children }: PanelAt) {
       arrow={false}
       destroyOnHidden
       content={
-        <Panel label={label} place={place} close={() => setOpen(false)}>
-          {content}
+        <Panel label={label} place={place} close={close}>
+          {content(close)}
         </Panel>
       }
     >

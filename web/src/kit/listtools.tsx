@@ -2,13 +2,14 @@
 // done with the rows that are selected, and what makes one more.
 import { DownloadOutlined, ReloadOutlined, SettingOutlined } from '@ant-design/icons'
 import { useNavigate } from '@tanstack/react-router'
-import { Button, Checkbox, Dropdown, Flex, Space, Tooltip, Typography } from 'antd'
-import { type ReactNode, useState } from 'react'
+import { Button, Checkbox, Flex, Space, Tooltip, Typography } from 'antd'
+import { type ReactNode, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Action } from './actions'
 import { type PageData, type Row, useCan } from './api'
 import { Bulk } from './bulk'
 import { FilterField, type Key } from './chips'
+import { DropMenu, DropPanel } from './dropmenu'
 import type { Column } from './filter'
 import { FormButton } from './form'
 import type { ListSpec } from './list'
@@ -40,6 +41,7 @@ interface ToolbarProps {
 export function Toolbar({ spec, asked, ask, keys, columns, hidden, setHidden, busy, empty, reload, save, creation }: ToolbarProps) {
   const { t } = useTranslation()
   const [api, setApi] = useState(false)
+  const saving = useRef<HTMLButtonElement>(null)
   return (
     <>
       <Flex justify="space-between" align="center" wrap gap={8}>
@@ -51,9 +53,9 @@ export function Toolbar({ spec, asked, ask, keys, columns, hidden, setHidden, bu
           <Tooltip title={t('list.reload')}>
             <Button icon={<ReloadOutlined spin={busy} />} onClick={reload} aria-label={t('list.reload')} />
           </Tooltip>
-          <Dropdown trigger={['click']} popupRender={() => <Chooser columns={columns} hidden={hidden} change={setHidden} />}>
+          <DropPanel label={t('list.columns')} content={() => <Chooser columns={columns} hidden={hidden} change={setHidden} />}>
             <Button icon={<SettingOutlined />} aria-label={t('list.columns')} />
-          </Dropdown>
+          </DropPanel>
           <Views
             list={spec.key}
             now={{ ...asked, hidden }}
@@ -62,18 +64,16 @@ export function Toolbar({ spec, asked, ask, keys, columns, hidden, setHidden, bu
               ask({ q, sort })
             }}
           />
-          <Dropdown
-            trigger={['click']}
-            menu={{
-              items: [
-                { key: 'csv', label: 'CSV' },
-                { key: 'json', label: 'JSON' },
-              ],
-              onClick: ({ key }) => save(key),
-            }}
+          <DropMenu
+            at={saving}
+            items={[
+              { key: 'csv', label: 'CSV' },
+              { key: 'json', label: 'JSON' },
+            ]}
+            choose={save}
           >
-            <Button icon={<DownloadOutlined />} aria-label={t('list.export')} disabled={empty} />
-          </Dropdown>
+            <Button ref={saving} icon={<DownloadOutlined />} aria-label={t('list.export')} disabled={empty} />
+          </DropMenu>
           {spec.call ? <Button onClick={() => setApi(!api)}>{t('showApi.title')}</Button> : null}
           {creation}
         </Space>
@@ -141,7 +141,7 @@ export function Create({ spec, create: { rule, form, to, button: Own }, data, af
 function Chooser({ columns, hidden, change }: { columns: Column[]; hidden: string[]; change: (hidden: string[]) => void }) {
   const { t } = useTranslation()
   return (
-    <Flex vertical className="chooser">
+    <Flex vertical>
       {columns.map((c) => (
         <Checkbox
           key={c.key}

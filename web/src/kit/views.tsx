@@ -1,10 +1,11 @@
 // Views of a list that somebody has saved: what it is filtered and sorted by,
 // and its columns, under a name. Kept in this browser for him alone.
 import { DeleteOutlined, StarOutlined } from '@ant-design/icons'
-import { Button, Dropdown, Flex, Input, Typography } from 'antd'
+import { Button, Flex, Input, Typography } from 'antd'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useSession } from './api'
+import { DropPanel } from './dropmenu'
 
 export interface View {
   name: string
@@ -45,23 +46,20 @@ interface Props {
 export function Views({ list, now, show }: Props) {
   const { t } = useTranslation()
   const who = useSession().data?.user.id ?? ''
-  const [open, setOpen] = useState(false)
   const [name, setName] = useState('')
   const [views, setViews] = useState(() => savedViews(who, list))
-  const save = () => {
+  const save = (close: () => void) => {
     if (name.trim() === '') return
     saveView(who, list, { name: name.trim(), ...now })
     setViews(savedViews(who, list))
     setName('')
-    setOpen(false)
+    close()
   }
   return (
-    <Dropdown
-      trigger={['click']}
-      open={open}
-      onOpenChange={setOpen}
-      popupRender={() => (
-        <Flex vertical gap={4} className="chooser" data-views>
+    <DropPanel
+      label={t('views.title')}
+      content={(close) => (
+        <Flex vertical gap={4} data-views>
           {views.length === 0 ? <Typography.Text type="secondary">{t('views.none')}</Typography.Text> : null}
           {views.map((view) => (
             <Flex key={view.name} justify="space-between" gap={8}>
@@ -69,7 +67,7 @@ export function Views({ list, now, show }: Props) {
                 type="text"
                 onClick={() => {
                   show(view)
-                  setOpen(false)
+                  close()
                 }}
               >
                 {view.name}
@@ -92,9 +90,9 @@ export function Views({ list, now, show }: Props) {
               maxLength={60}
               value={name}
               onChange={(e) => setName(e.target.value)}
-              onPressEnter={save}
+              onPressEnter={() => save(close)}
             />
-            <Button onClick={save} disabled={name.trim() === ''}>
+            <Button onClick={() => save(close)} disabled={name.trim() === ''}>
               {t('views.save')}
             </Button>
           </Flex>
@@ -102,6 +100,6 @@ export function Views({ list, now, show }: Props) {
       )}
     >
       <Button icon={<StarOutlined />} aria-label={t('views.title')} title={t('views.title')} />
-    </Dropdown>
+    </DropPanel>
   )
 }
