@@ -64,22 +64,14 @@ const (
 	stopTime = 2 * time.Second
 )
 
-// Serve serves the API on a listener, which is among those the API tells of,
-// until ctx ends.
-func Serve(ctx context.Context, l net.Listener, b *broker.Broker, opts Options) error {
-	return ServeHandler(ctx, l, b, "http", New(b, opts))
-}
-
-// ServeHandler serves a handler on a listener that the API tells of as one for
-// the protocol, until ctx ends.
-func ServeHandler(ctx context.Context, l net.Listener, b *broker.Broker, protocol string, h http.Handler) error {
-	defer b.Listening(protocol, l.Addr())()
+// Serve serves a handler on a listener until ctx ends.
+func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, WriteTimeout: answerTime, IdleTimeout: idleTime}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
 	select {
 	case err := <-failed:
-		return fmt.Errorf("serve %s on %s: %w", protocol, l.Addr(), err)
+		return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)

@@ -74,8 +74,10 @@ func peers(t *testing.T) (ours, theirs *peer) {
 	testx.NoErr(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- management.Serve(ctx, l, a.b, management.Options{}) }()
+	gone := a.b.Listening("http", l.Addr())
+	go func() { served <- management.Serve(ctx, l, management.New(a.b, management.Options{})) }()
 	t.Cleanup(func() {
+		gone()
 		cancel()
 		testx.NoErr(t, <-served)
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"slices"
 
 	"nubo/broker"
@@ -21,15 +22,11 @@ type running struct {
 // startPlugins starts those that are enabled, and do not run. mu is held.
 func (n *Node) startPlugins(ctx context.Context, a *app) error {
 	for _, p := range []struct {
-		name, address string
-		serve         func(context.Context, net.Listener, *broker.Broker) error
+		name, address, protocol string
+		handler                 func(*broker.Broker) http.Handler
 	}{
-		{ctl.PluginManagement, n.opts.Management, func(ctx context.Context, l net.Listener, b *broker.Broker) error {
-			return management.Serve(ctx, l, b, management.Options{Log: n.opts.Log})
-		}},
-		{ctl.PluginPrometheus, n.opts.Metrics, func(ctx context.Context, l net.Listener, b *broker.Broker) error {
-			return management.ServeHandler(ctx, l, b, "http/prometheus", metrics.Handler(b))
-		}},
+		{ctl.PluginManagement, n.opts.Management, "http", func(b *broker.Broker) http.Handler { return management.New(b, management.Options{Log: n.opts.Log}) }},
+		{ctl.PluginPrometheus, n.opts.Metrics, "http/prometheus", metrics.Handler},
 	} {
 		if a.plugins[p.name] != nil || p.address == "" || !slices.Contains(n.plugins, p.name) {
 			continue
@@ -42,9 +39,11 @@ func (n *Node) startPlugins(ctx context.Context, a *app) error {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		r := &running{cancel, make(chan struct{})}
 		a.plugins[p.name] = r
+		gone := a.broker.Listening(p.protocol, l.Addr()) // before the command that starts it is answered
 		go func() {
 			defer close(r.done)
-			if err := p.serve(ctx, l, a.broker); err != nil {
+			defer gone()
+			if err := management.Serve(ctx, l, p.handler(a.broker)); err != nil {
 				n.fail(err)
 			}
 		}()
