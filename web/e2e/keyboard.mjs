@@ -23,7 +23,7 @@ function unplug(page) {
  * in the page's content or not. What had it when this was asked last must look
  * otherwise now, or it was not to be seen there.
  */
-function look(target) {
+async function look(target) {
   const at = document.activeElement
   const style = (e) => {
     const s = getComputedStyle(e)
@@ -42,19 +42,24 @@ function look(target) {
     for (let e = at.parentElement, n = 0; e && n < 3; e = e.parentElement, n++) around.push(e)
     window.lastFocus = { at, around, styles: new Map(around.map((e) => [e, style(e)])) }
   }
-  const box = at.getBoundingClientRect()
-  const [left, right, upper, lower] = [Math.max(0, box.left), Math.min(innerWidth, box.right), Math.max(0, box.top), Math.min(innerHeight, box.bottom)]
   const whole = at === document.body || at.id === 'main'
   // What is scrolled away, or lies under something else, is seen at no part of it.
-  const parts = [0.5, 0.1, 0.9].map((part) => document.elementFromPoint(left + part * (right - left), upper + part * (lower - upper)))
-  const away = !whole && !parts.some((top) => top && (at.contains(top) || top.contains(at) || at.parentElement.contains(top)))
+  const covered = () => {
+    const box = at.getBoundingClientRect()
+    const [left, right, upper, lower] = [Math.max(0, box.left), Math.min(innerWidth, box.right), Math.max(0, box.top), Math.min(innerHeight, box.bottom)]
+    const parts = [0.5, 0.1, 0.9].map((part) => document.elementFromPoint(left + part * (right - left), upper + part * (lower - upper)))
+    return !parts.some((top) => top && (at.contains(top) || top.contains(at) || at.parentElement.contains(top)))
+  }
+  let away = !whole && covered()
+  // What goes away in a moment, such as the hint of what had the focus before, hides nothing.
+  for (const soon = performance.now() + 1000; away && performance.now() < soon; away = covered()) await new Promise(requestAnimationFrame)
   const by = (at.getAttribute('aria-labelledby') ?? '').split(' ').map((id) => document.getElementById(id)?.textContent)
   const icons = [...at.querySelectorAll('img, [role=img]')].map((i) => i.alt ?? i.getAttribute('aria-label'))
   const names = [at.getAttribute('aria-label'), at.title, at.textContent, at.placeholder, ...by, ...[...(at.labels ?? [])].map((l) => l.textContent), ...icons]
   return {
     where: !target ? undefined : target === at ? 'here' : target.compareDocumentPosition(at) & Node.DOCUMENT_POSITION_FOLLOWING ? 'behind' : 'before',
     inside: document.getElementById('main')?.contains(at),
-    wrong: [unseen && `the focus is not seen on ${unseen}`, away && `the focus is out of sight on ${at.outerHTML.slice(0, 200)}`, !whole && !names.some((n) => n?.trim()) && `nameless: ${at.outerHTML.slice(0, 200)}`].filter(Boolean),
+    wrong: [unseen && `the focus is not seen on ${unseen}`, away && `the focus is out of sight on ${at.outerHTML.slice(0, 200)}, at ${JSON.stringify(at.getBoundingClientRect())}`, !whole && !names.some((n) => n?.trim()) && `nameless: ${at.outerHTML.slice(0, 200)}`].filter(Boolean),
   }
 }
 
