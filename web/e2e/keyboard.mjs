@@ -275,6 +275,21 @@ export async function keys(person, step) {
     await press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
   })
+  await step('the page has its keys the instant the dialog is gone', async () => {
+    await press('?')
+    await page.getByRole('dialog').waitFor()
+    await page.evaluate(() => {
+      const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }))
+      new MutationObserver((_, watch) => {
+        if (document.querySelector('[role=dialog]')) return
+        watch.disconnect()
+        press('g')
+        press('v')
+      }).observe(document.body, { subtree: true, childList: true })
+    })
+    await press('Escape')
+    await person.there('/volumes')
+  })
   await step('Escape leaves a form as if it had not been', async () => {
     await press('g', 'n')
     await person.there('/networks')

@@ -22,8 +22,15 @@ const shortcuts: Record<string, string> = {
 
 const titles = Object.fromEntries(all.flatMap((s) => s.items.map((i) => [i.to, i.key])))
 
-/** Whether a drawer or a dialog is open: the keys are its own. */
-const covered = () => document.querySelector('.ant-drawer-open, .ant-modal-wrap:not([style*="display: none"])') !== null
+/**
+ * Whether a drawer or a dialog is open: the keys are its own. One that is leaving
+ * is not, nor is the wrap that stays for a moment when its dialog is gone.
+ */
+const covered = () =>
+  document.querySelector('.ant-drawer-open, .ant-modal-wrap:not([style*="display: none"]) .ant-modal:not(.ant-zoom-leave)') !== null
+
+/** How long after g the second key may come, in ms. */
+const patience = 1500
 
 export function Palette({ sections }: { sections: Section[] }) {
   const { t } = useTranslation()
@@ -33,7 +40,7 @@ export function Palette({ sections }: { sections: Section[] }) {
   const input = useRef<InputRef>(null)
   const from = useRef('')
   useEffect(() => {
-    let g = 0
+    let g = -patience
     const press = (e: KeyboardEvent) => {
       if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === 'k') {
         e.preventDefault()
@@ -51,8 +58,8 @@ export function Palette({ sections }: { sections: Section[] }) {
         const button = document.querySelector<HTMLButtonElement>('[role=main] [data-create]')
         button?.focus() // where the focus comes back to
         button?.click()
-      } else if (e.key === 'g') g = Date.now()
-      else if (Date.now() - g < 1000 && shortcuts[e.key]) void navigate({ to: shortcuts[e.key] })
+      } else if (e.key === 'g') g = e.timeStamp
+      else if (e.timeStamp - g < patience && shortcuts[e.key]) void navigate({ to: shortcuts[e.key] })
     }
     window.addEventListener('keydown', press)
     return () => window.removeEventListener('keydown', press)
