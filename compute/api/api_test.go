@@ -1,14 +1,11 @@
 package api_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -176,83 +173,31 @@ func fixtureOn(t testing.TB, d *db.DB) *fixture {
 }
 
 // answer is what came back.
-type answer struct {
-	code   int
-	header http.Header
-	raw    []byte
-	body   map[string]any
-}
+type answer = testx.Answer
 
 // do sends a request as a persona at a microversion; body is JSON text.
 func (f *fixture) do(token, version, method, path, body string) answer {
 	f.t.Helper()
-	var in io.Reader
-	if body != "" {
-		in = strings.NewReader(body)
-	}
-	r := httptest.NewRequest(method, "http://cloud"+path, in)
-	if token != "" {
-		r.Header.Set("X-Auth-Token", token)
-	}
 	if version != "" {
-		r.Header.Set("OpenStack-API-Version", "compute "+version)
+		version = "compute " + version
 	}
-	w := httptest.NewRecorder()
-	f.h.ServeHTTP(w, r)
-	a := answer{code: w.Code, header: w.Header(), raw: w.Body.Bytes()}
-	if bytes.HasPrefix(bytes.TrimSpace(a.raw), []byte("{")) {
-		if err := json.Unmarshal(a.raw, &a.body); err != nil {
-			f.t.Fatalf("%s %s: answer is no JSON: %v\n%s", method, path, err, a.raw)
-		}
-	}
-	return a
+	return testx.Ask(f.t, f.h, method, "http://cloud"+path, strings.NewReader(body), "X-Auth-Token", token, "OpenStack-API-Version", version)
 }
 
 // want is do with the expected code.
 func (f *fixture) want(code int, token, version, method, path, body string) answer {
 	f.t.Helper()
 	a := f.do(token, version, method, path, body)
-	if a.code != code {
-		f.t.Fatalf("%s %s as %q at %s: got %d, want %d: %s", method, path, token, version, a.code, code, a.raw)
+	if a.Status != code {
+		f.t.Fatalf("%s %s as %q at %s: got %d, want %d: %s", method, path, token, version, a.Status, code, a.Text)
 	}
 	return a
-}
-
-// at walks into an answer: maps by key, arrays by index.
-func (a answer) at(path ...any) any {
-	var v any = a.body
-	for _, p := range path {
-		switch p := p.(type) {
-		case string:
-			m, _ := v.(map[string]any)
-			v = m[p]
-		case int:
-			l, _ := v.([]any)
-			if p >= len(l) {
-				return nil
-			}
-			v = l[p]
-		}
-	}
-	return v
-}
-
-// message is the text of an error in Nova's envelope.
-func (a answer) message() string {
-	for _, v := range a.body {
-		if m, ok := v.(map[string]any); ok {
-			if s, ok := m["message"].(string); ok {
-				return s
-			}
-		}
-	}
-	return ""
 }
 
 func (f *fixture) flavor() string {
 	f.t.Helper()
 	a := f.want(200, "admin", "", "POST", "/v2.1/flavors", `{"flavor":{"name":"tiny`+clock.NewID()+`","ram":256,"vcpus":1,"disk":1}}`)
-	return a.at("flavor", "id").(string)
+	return a.At("flavor", "id").(string)
 }
 
 const latest = "latest"
@@ -262,7 +207,7 @@ func (f *fixture) create(more string) string {
 	f.t.Helper()
 	a := f.want(202, "member", latest, "POST", "/v2.1/servers", fmt.Sprintf(
 		`{"server":{"name":"web","imageRef":"%s","flavorRef":"%s","networks":[{"uuid":"%s"}]%s}}`, imageID, f.flavor(), netID, more))
-	return a.at("server", "id").(string)
+	return a.At("server", "id").(string)
 }
 
 // launch does what conductor and agent do until a server runs.

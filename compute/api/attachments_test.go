@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -24,15 +23,15 @@ func testVolumes(t *testing.T, f *fixture) {
 	f.launch(id)
 	f.casts()
 	a := f.want(200, "member", "", "POST", path, attach)
-	testx.Equal(t, a.at("volumeAttachment"), any(map[string]any{"id": volID, "volumeId": volID, "serverId": id, "device": "/dev/vdb"}))
+	testx.Equal(t, a.At("volumeAttachment"), any(map[string]any{"id": volID, "volumeId": volID, "serverId": id, "device": "/dev/vdb"}))
 	f.want(400, "member", "", "POST", path, attach) // twice
 	f.want(404, "member", "", "POST", path, `{"volumeAttachment":{"volumeId":"`+netID+`"}}`)
 	a = f.want(200, "member", "2.89", "GET", path+"/"+volID, "")
-	testx.Equal(t, []any{a.at("volumeAttachment", "id"), a.at("volumeAttachment", "attachment_id"), a.at("volumeAttachment", "delete_on_termination")},
+	testx.Equal(t, []any{a.At("volumeAttachment", "id"), a.At("volumeAttachment", "attachment_id"), a.At("volumeAttachment", "delete_on_termination")},
 		[]any{nil, "attachment", false})
 	f.want(202, "member", "2.85", "PUT", path+"/"+volID, `{"volumeAttachment":{"volumeId":"`+volID+`","delete_on_termination":true}}`)
 	a = f.want(200, "member", "2.3", "GET", "/v2.1/servers/"+id, "")
-	testx.Equal(t, a.at("server", "os-extended-volumes:volumes_attached", 0), any(map[string]any{"id": volID, "delete_on_termination": true}))
+	testx.Equal(t, a.At("server", "os-extended-volumes:volumes_attached", 0), any(map[string]any{"id": volID, "delete_on_termination": true}))
 	f.want(202, "member", "", "DELETE", path+"/"+volID, "")
 	f.want(404, "member", "", "DELETE", path+"/"+netID, "")
 	testx.Equal(t, f.casts(), []string{"compute.host1 attach_volume", "compute.host1 detach_volume"})
@@ -46,9 +45,9 @@ func testInterfaces(t *testing.T, f *fixture) {
 	f.casts()
 	path := "/v2.1/servers/" + id + "/os-interface"
 	a := f.want(200, "member", "", "POST", path, `{"interfaceAttachment":{"net_id":"`+netID+`"}}`)
-	port := a.at("interfaceAttachment", "port_id").(string)
-	testx.Equal(t, a.at("interfaceAttachment", "fixed_ips", 0, "ip_address"), any("10.0.0.5"))
-	testx.Equal(t, len(f.want(200, "member", "", "GET", path, "").at("interfaceAttachments").([]any)), 1)
+	port := a.At("interfaceAttachment", "port_id").(string)
+	testx.Equal(t, a.At("interfaceAttachment", "fixed_ips", 0, "ip_address"), any("10.0.0.5"))
+	testx.Equal(t, len(f.want(200, "member", "", "GET", path, "").At("interfaceAttachments").([]any)), 1)
 
 	f.peers.ports[imageID] = &network.Port{ID: imageID, NetworkID: netID, FixedIPs: []network.FixedIP{{IPAddress: "10.0.0.9"}}}
 	f.want(200, "member", "", "POST", path, `{"interfaceAttachment":{"port_id":"`+imageID+`"}}`)
@@ -70,7 +69,7 @@ func TestServerSecurityGroups(t *testing.T) {
 	f.want(200, "member", "", "POST", path+"/os-interface", `{"interfaceAttachment":{"net_id":"`+netID+`"}}`)
 	f.want(202, "member", "", "POST", path+"/action", `{"addSecurityGroup":{"name":"web"}}`)
 	a := f.want(200, "member", "", "GET", path, "")
-	testx.Equal(t, a.at("server", "security_groups"), any([]any{map[string]any{"name": "default"}, map[string]any{"name": "web"}}))
+	testx.Equal(t, a.At("server", "security_groups"), any([]any{map[string]any{"name": "default"}, map[string]any{"name": "web"}}))
 	f.want(202, "member", "", "POST", path+"/action", `{"removeSecurityGroup":{"name":"web"}}`)
 	f.want(404, "member", "", "POST", path+"/action", `{"removeSecurityGroup":{"name":"web"}}`)
 	f.want(404, "member", "", "POST", path+"/action", `{"addSecurityGroup":{"name":"none"}}`)
@@ -88,7 +87,7 @@ func testExternalEvents(t *testing.T, f *fixture) {
 	const path = "/v2.1/os-server-external-events"
 	f.want(403, "member", "", "POST", path, `{"events":[`+event(id)+`]}`)
 	a := f.want(207, "service", "", "POST", path, `{"events":[`+event(id)+`,`+event(young)+`,`+event(netID)+`]}`)
-	testx.Equal(t, []any{a.at("events", 0, "code"), a.at("events", 1, "code"), a.at("events", 2, "code"), a.at("events", 0, "status")},
+	testx.Equal(t, []any{a.At("events", 0, "code"), a.At("events", 1, "code"), a.At("events", 2, "code"), a.At("events", 0, "status")},
 		[]any{200.0, 422.0, 404.0, "completed"})
 	testx.Equal(t, f.casts(), []string{"compute.host1 external_instance_event"})
 	f.want(404, "service", "", "POST", path, `{"events":[`+event(netID)+`]}`)
@@ -107,13 +106,8 @@ func TestGuestMetadata(t *testing.T) {
 		return hex.EncodeToString(mac.Sum(nil))
 	}
 	get := func(path, id, project, signature string) (int, string) {
-		r := httptest.NewRequest("GET", "http://cloud"+path, nil)
-		r.Header.Set("X-Instance-ID", id)
-		r.Header.Set("X-Tenant-ID", project)
-		r.Header.Set("X-Instance-ID-Signature", signature)
-		w := httptest.NewRecorder()
-		f.h.ServeHTTP(w, r)
-		return w.Code, w.Body.String()
+		a := testx.Ask(t, f.h, "GET", "http://cloud"+path, nil, "X-Instance-ID", id, "X-Tenant-ID", project, "X-Instance-ID-Signature", signature)
+		return a.Status, a.Text
 	}
 	good := sign(secret, id)
 	for path, want := range map[string]string{
@@ -176,13 +170,13 @@ func TestDecisions(t *testing.T) {
 		Candidates: 1, Filters: []compute.FilterVerdict{{Filter: "ComputeFilter", Refused: map[string]string{"host1": "service is down"}}},
 	}}))
 	a := f.want(200, "admin", "", "GET", "/v2.1/servers/"+id+"/nubo-decisions", "")
-	testx.Equal(t, a.at("decisions", 0, "filters", 0, "refused", "host1"), any("service is down"))
-	testx.Equal(t, a.at("decisions", 0, "reason"), any("ComputeFilter refused 1: host1 service is down"))
+	testx.Equal(t, a.At("decisions", 0, "filters", 0, "refused", "host1"), any("service is down"))
+	testx.Equal(t, a.At("decisions", 0, "reason"), any("ComputeFilter refused 1: host1 service is down"))
 	// Its project learns how many hosts there were, not which.
 	a = f.want(200, "member", "", "GET", "/v2.1/servers/"+id+"/nubo-decisions", "")
-	testx.Equal(t, a.at("decisions", 0, "filters"), any([]any{map[string]any{"filter": "ComputeFilter", "passed": 0.0, "refused_count": 1.0}}))
+	testx.Equal(t, a.At("decisions", 0, "filters"), any([]any{map[string]any{"filter": "ComputeFilter", "passed": 0.0, "refused_count": 1.0}}))
 	for _, key := range []string{"host", "reason", "weighed"} {
-		if _, shown := a.at("decisions", 0).(map[string]any)[key]; shown {
+		if _, shown := a.At("decisions", 0).(map[string]any)[key]; shown {
 			t.Errorf("a member is shown the %s", key)
 		}
 	}

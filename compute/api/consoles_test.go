@@ -42,8 +42,8 @@ func TestConsolesAreRefused(t *testing.T) {
 		{400, "member", "2.1", action, `{"os-getVNCConsole":{"type":"serial"}}`, ""},
 		{404, "member", "2.6", action, `{"os-getVNCConsole":{"type":"novnc"}}`, ""}, // no action any more
 	} {
-		if got := f.do(tc.token, tc.version, "POST", tc.path, tc.body); got.code != tc.code || tc.message != "" && got.message() != tc.message {
-			t.Errorf("%s as %s at %s: got %d %s, want %d %s", tc.body, tc.token, tc.version, got.code, got.raw, tc.code, tc.message)
+		if got := f.do(tc.token, tc.version, "POST", tc.path, tc.body); got.Status != tc.code || tc.message != "" && got.Message() != tc.message {
+			t.Errorf("%s as %s at %s: got %d %s, want %d %s", tc.body, tc.token, tc.version, got.Status, got.Text, tc.code, tc.message)
 		}
 	}
 }
@@ -63,13 +63,13 @@ func TestShowConsoleToken(t *testing.T) {
 	save("old", -time.Second)
 	const path = "/v2.1/os-console-auth-tokens/"
 	a := f.want(200, "admin", latest, "GET", path+"good", "")
-	testx.Equal(t, a.body, map[string]any{"console": map[string]any{
+	testx.Equal(t, a.JSON, map[string]any{"console": map[string]any{
 		"instance_uuid": id, "host": "192.0.2.1", "port": 5900.0, "internal_access_path": "/secret",
 	}})
 	f.want(401, "admin", "2.30", "GET", path+"good", "")
 	f.want(403, "member", latest, "GET", path+"good", "")
 	for _, token := range []string{"old", "none", compute.HashConsoleToken("good")} {
-		testx.Equal(t, f.want(404, "admin", latest, "GET", path+token, "").message(), "Token not found")
+		testx.Equal(t, f.want(404, "admin", latest, "GET", path+token, "").Message(), "Token not found")
 	}
 	f.want(204, "member", latest, "DELETE", "/v2.1/servers/"+id, "")
 	f.want(404, "admin", latest, "GET", path+"good", "") // gone with its server

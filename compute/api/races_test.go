@@ -14,7 +14,7 @@ func (f *fixture) together(n int, do func(i int) answer) map[int]int {
 	codes := make([]atomic.Int64, 600)
 	var wg sync.WaitGroup
 	for i := range n {
-		wg.Go(func() { codes[do(i).code].Add(1) })
+		wg.Go(func() { codes[do(i).Status].Add(1) })
 	}
 	wg.Wait()
 	out := map[int]int{}
@@ -32,7 +32,7 @@ func testQuotaHolds(t *testing.T, f *fixture) {
 	body := fmt.Sprintf(`{"server":{"name":"web","imageRef":"%s","flavorRef":"%s","networks":[{"uuid":"%s"}]}}`, imageID, f.flavor(), netID)
 	codes := f.together(40, func(int) answer { return f.do("member", "", "POST", "/v2.1/servers", body) })
 	testx.Equal(t, codes, map[int]int{202: 10, 403: 30})
-	testx.Equal(t, len(f.want(200, "member", "", "GET", "/v2.1/servers", "").at("servers").([]any)), 10)
+	testx.Equal(t, len(f.want(200, "member", "", "GET", "/v2.1/servers", "").At("servers").([]any)), 10)
 }
 
 func TestOneOfManyStopsWins(t *testing.T) { t.Parallel(); each(t, testOneOfManyStopsWins) }
@@ -57,5 +57,5 @@ func testTagsOfMany(t *testing.T, f *fixture) {
 	path := "/v2.1/servers/" + f.create("")
 	codes := f.together(20, func(i int) answer { return f.do("member", "2.26", "PUT", fmt.Sprintf("%s/tags/t%d", path, i), "") })
 	testx.Equal(t, codes, map[int]int{201: 20})
-	testx.Equal(t, len(f.want(200, "member", "2.26", "GET", path+"/tags", "").at("tags").([]any)), 20)
+	testx.Equal(t, len(f.want(200, "member", "2.26", "GET", path+"/tags", "").At("tags").([]any)), 20)
 }

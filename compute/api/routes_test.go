@@ -64,8 +64,8 @@ func TestEveryRoute(t *testing.T) {
 		}
 		for _, body := range bad {
 			a := f.do("admin", version, r.Method, p, body)
-			if a.code != 400 || a.message() == "" {
-				t.Errorf("%s %s %s with %q: %d %s", r.Method, r.Path, r.Action, body, a.code, a.raw)
+			if a.Status != 400 || a.Message() == "" {
+				t.Errorf("%s %s %s with %q: %d %s", r.Method, r.Path, r.Action, body, a.Status, a.Text)
 			}
 		}
 	}
@@ -93,13 +93,13 @@ func TestVersionDocuments(t *testing.T) {
 	f := newFixture(t)
 	for _, p := range []string{"/v2.1", "/v2.1/"} {
 		a := f.want(200, "", "", "GET", p, "")
-		testx.Equal(t, []any{a.at("version", "id"), a.at("version", "version"), a.at("version", "min_version"), a.at("version", "status")},
+		testx.Equal(t, []any{a.At("version", "id"), a.At("version", "version"), a.At("version", "min_version"), a.At("version", "status")},
 			[]any{"v2.1", "2.96", "2.1", "CURRENT"})
 	}
-	testx.Equal(t, f.want(200, "", "", "GET", "/", "").at("versions", 0, "id"), any("v2.1"))
+	testx.Equal(t, f.want(200, "", "", "GET", "/", "").At("versions", 0, "id"), any("v2.1"))
 	a := f.want(406, "member", "2.97", "GET", "/v2.1/servers", "")
-	if !strings.Contains(a.message(), "Minimum is 2.1 and maximum is 2.96.") {
-		t.Errorf("message: %q", a.message())
+	if !strings.Contains(a.Message(), "Minimum is 2.1 and maximum is 2.96.") {
+		t.Errorf("message: %q", a.Message())
 	}
-	testx.Equal(t, f.want(200, "member", "2.50", "GET", "/v2.1/servers", "").header.Get("X-OpenStack-Nova-API-Version"), "2.50")
+	testx.Equal(t, f.want(200, "member", "2.50", "GET", "/v2.1/servers", "").Header.Get("X-OpenStack-Nova-API-Version"), "2.50")
 }

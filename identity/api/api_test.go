@@ -2,11 +2,8 @@ package api_test
 
 import (
 	"context"
-	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -77,32 +74,19 @@ func each(t *testing.T, test func(t *testing.T, c *cloud), changes ...change) {
 	}
 }
 
-type answer struct {
-	status int
-	header http.Header
-	text   string
-	json   map[string]any
-}
+// answer is what came back.
+type answer struct{ testx.Answer }
 
 func (c *cloud) do(token, method, path, body string, headers ...string) answer {
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Header.Set("X-Auth-Token", token)
-	for i := 0; i+1 < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	c.h.ServeHTTP(w, r)
-	b, _ := io.ReadAll(w.Body)
-	a := answer{status: w.Code, header: w.Header(), text: string(b)}
-	json.Unmarshal(b, &a.json) //nolint:errcheck // an answer without JSON stays empty
-	return a
+	c.t.Helper()
+	return answer{testx.Ask(c.t, c.h, method, path, strings.NewReader(body), append(headers, "X-Auth-Token", token)...)}
 }
 
 // want fails unless the answer has the status and contains text.
 func (c *cloud) want(a answer, status int, text string) answer {
 	c.t.Helper()
-	if a.status != status || !strings.Contains(a.text, text) {
-		c.t.Fatalf("got %d %s; want %d with %q", a.status, a.text, status, text)
+	if a.Status != status || !strings.Contains(a.Text, text) {
+		c.t.Fatalf("got %d %s; want %d with %q", a.Status, a.Text, status, text)
 	}
 	return a
 }
@@ -120,18 +104,18 @@ func onProject(name string) string {
 
 func (c *cloud) token(user, password, scope string) string {
 	c.t.Helper()
-	return c.want(c.do("", "POST", "/v3/auth/tokens", login(user, password, scope)), 201, "").header.Get("X-Subject-Token")
+	return c.want(c.do("", "POST", "/v3/auth/tokens", login(user, password, scope)), 201, "").Header.Get("X-Subject-Token")
 }
 
 func (c *cloud) make(token, path, body string) string {
 	c.t.Helper()
 	a := c.want(c.do(token, "POST", path, body), 201, `"id"`)
-	for _, v := range a.json {
+	for _, v := range a.JSON {
 		if o, ok := v.(map[string]any); ok && o["id"] != nil {
 			return o["id"].(string)
 		}
 	}
-	c.t.Fatalf("no id in %s", a.text)
+	c.t.Fatalf("no id in %s", a.Text)
 	return ""
 }
 
@@ -139,7 +123,7 @@ func TestTokens(t *testing.T) {
 	each(t, func(t *testing.T, c *cloud) {
 		admin := c.token("admin", adminPassword, onProject("admin"))
 		a := c.want(c.do(admin, "GET", "/v3/auth/tokens", "", "X-Subject-Token", admin), 200, `"methods":["password"]`)
-		token := a.json["token"].(map[string]any)
+		token := a.JSON["token"].(map[string]any)
 		project := token["project"].(map[string]any)
 		testx.Equal(t, project["name"], any("admin"))
 		roles := []string{}
@@ -147,8 +131,8 @@ func TestTokens(t *testing.T) {
 			roles = append(roles, r.(map[string]any)["name"].(string))
 		}
 		testx.Equal(t, roles, []string{"admin", "manager", "member", "reader"})
-		if !strings.Contains(a.text, "http://127.0.0.1:8776/v3/"+project["id"].(string)) {
-			t.Fatalf("the catalog does not have the project's address: %s", a.text)
+		if !strings.Contains(a.Text, "http://127.0.0.1:8776/v3/"+project["id"].(string)) {
+			t.Fatalf("the catalog does not have the project's address: %s", a.Text)
 		}
 		for name, body := range map[string]string{
 			"wrong password":    login("admin", "nope", onProject("admin")),
@@ -158,16 +142,16 @@ func TestTokens(t *testing.T) {
 			"a token of nobody": `{"auth":{"identity":{"methods":["token"],"token":{"id":"gAAAA"}}}}`,
 			"unknown method":    `{"auth":{"identity":{"methods":["oracle"]}}}`,
 		} {
-			if got := c.do("", "POST", "/v3/auth/tokens", body); got.status != 401 || !strings.Contains(got.text, `"code":401`) {
-				t.Errorf("%s: got %d %s; want 401", name, got.status, got.text)
+			if got := c.do("", "POST", "/v3/auth/tokens", body); got.Status != 401 || !strings.Contains(got.Text, `"code":401`) {
+				t.Errorf("%s: got %d %s; want 401", name, got.Status, got.Text)
 			}
 		}
 		c.want(c.do("", "POST", "/v3/auth/tokens", `{"auth":{}}`), 400, "'identity' is a required property")
 		c.want(c.do("", "POST", "/v3/auth/tokens", `{`), 400, "Expecting to find valid JSON")
 		// rescoping keeps the end and the chain of audit ids
 		again := c.want(c.do("", "POST", "/v3/auth/tokens", `{"auth":{"identity":{"methods":["token"],"token":{"id":"`+admin+`"}},"scope":{"system":{"all":true}}}}`), 201, `"all":true`)
-		testx.Equal(t, again.json["token"].(map[string]any)["expires_at"], token["expires_at"])
-		testx.Equal(t, again.json["token"].(map[string]any)["audit_ids"].([]any)[1], token["audit_ids"].([]any)[0])
+		testx.Equal(t, again.JSON["token"].(map[string]any)["expires_at"], token["expires_at"])
+		testx.Equal(t, again.JSON["token"].(map[string]any)["audit_ids"].([]any)[1], token["audit_ids"].([]any)[0])
 		// revoked at once
 		c.want(c.do(admin, "HEAD", "/v3/auth/tokens", "", "X-Subject-Token", admin), 200, "")
 		c.want(c.do(admin, "DELETE", "/v3/auth/tokens", "", "X-Subject-Token", admin), 204, "")
@@ -179,7 +163,7 @@ func TestTokens(t *testing.T) {
 func TestWhatEndsTokens(t *testing.T) {
 	each(t, func(t *testing.T, c *cloud) {
 		admin := c.token("admin", adminPassword, onProject("admin"))
-		member := c.want(c.do(admin, "GET", "/v3/roles?name=_member_", ""), 200, "_member_").json["roles"].([]any)[0].(map[string]any)["id"].(string)
+		member := c.want(c.do(admin, "GET", "/v3/roles?name=_member_", ""), 200, "_member_").JSON["roles"].([]any)[0].(map[string]any)["id"].(string)
 		for name, end := range map[string]func(user, project string){
 			"role": func(u, p string) {
 				c.want(c.do(admin, "DELETE", "/v3/projects/"+p+"/users/"+u+"/roles/"+member, ""), 204, "")
@@ -203,8 +187,8 @@ func TestWhatEndsTokens(t *testing.T) {
 			token := c.token("u-"+name, "p", onProject("p-"+name))
 			c.want(c.do(token, "GET", "/v3/auth/projects", ""), 200, p)
 			end(u, p)
-			if got := c.do(token, "GET", "/v3/auth/projects", ""); got.status != 401 {
-				t.Errorf("%s: the token still counts: %d %s", name, got.status, got.text)
+			if got := c.do(token, "GET", "/v3/auth/projects", ""); got.Status != 401 {
+				t.Errorf("%s: the token still counts: %d %s", name, got.Status, got.Text)
 			}
 		}
 	})
@@ -216,7 +200,7 @@ func TestWords(t *testing.T) {
 		admin := c.token("admin", adminPassword, onProject("admin"))
 		p := c.make(admin, "/v3/projects", `{"project":{"name":"p","color":"red"}}`)
 		u := c.make(admin, "/v3/users", `{"user":{"name":"u","password":"p","default_project_id":"`+p+`"}}`)
-		reader := c.want(c.do(admin, "GET", "/v3/roles?name=reader", ""), 200, "").json["roles"].([]any)[0].(map[string]any)["id"].(string)
+		reader := c.want(c.do(admin, "GET", "/v3/roles?name=reader", ""), 200, "").JSON["roles"].([]any)[0].(map[string]any)["id"].(string)
 		c.want(c.do(admin, "PUT", "/v3/projects/"+p+"/users/"+u+"/roles/"+reader, ""), 204, "")
 		plain := c.token("u", "p", "")
 		for _, one := range []struct {
@@ -261,8 +245,8 @@ func TestBootstrapAgain(t *testing.T) {
 			ServiceUsers: map[string]string{"nova": "nova-other"},
 		}))
 		a := c.want(c.do(before, "GET", "/v3/auth/catalog", ""), 200, "http://127.0.0.1:5999/v3")
-		if strings.Contains(a.text, ":5000") {
-			t.Fatalf("the old address is left: %s", a.text)
+		if strings.Contains(a.Text, ":5000") {
+			t.Fatalf("the old address is left: %s", a.Text)
 		}
 		c.token("nova", "nova-other", onProject("service"))
 		c.token("admin", adminPassword, onProject("admin"))
@@ -274,8 +258,8 @@ func BenchmarkIssue(b *testing.B) {
 	admin := c.token("admin", adminPassword, onProject("admin"))
 	body := `{"auth":{"identity":{"methods":["token"],"token":{"id":"` + admin + `"}},"scope":` + onProject("admin") + `}}`
 	for b.Loop() {
-		if a := c.do("", "POST", "/v3/auth/tokens?nocatalog", body); a.status != 201 {
-			b.Fatal(a.text)
+		if a := c.do("", "POST", "/v3/auth/tokens?nocatalog", body); a.Status != 201 {
+			b.Fatal(a.Text)
 		}
 	}
 }
@@ -284,8 +268,8 @@ func BenchmarkValidate(b *testing.B) {
 	c := newCloud(b, "sqlite::memory:")
 	admin := c.token("admin", adminPassword, onProject("admin"))
 	for b.Loop() {
-		if a := c.do(admin, "GET", "/v3/auth/tokens", "", "X-Subject-Token", admin); a.status != 200 {
-			b.Fatal(a.text)
+		if a := c.do(admin, "GET", "/v3/auth/tokens", "", "X-Subject-Token", admin); a.Status != 200 {
+			b.Fatal(a.Text)
 		}
 	}
 }
@@ -294,8 +278,8 @@ func BenchmarkCheck(b *testing.B) {
 	c := newCloud(b, "sqlite::memory:")
 	admin := c.token("admin", adminPassword, onProject("admin"))
 	for b.Loop() {
-		if a := c.do(admin, "HEAD", "/v3/auth/tokens", "", "X-Subject-Token", admin); a.status != 200 {
-			b.Fatal(a.text)
+		if a := c.do(admin, "HEAD", "/v3/auth/tokens", "", "X-Subject-Token", admin); a.Status != 200 {
+			b.Fatal(a.Text)
 		}
 	}
 }

@@ -37,7 +37,7 @@ func (c *cloud) oauthToken(admin string, u person) string {
 			consumer.at("consumer/secret") + `%26` + secret + `",oauth_token="` + token + `",oauth_verifier="` + verifier + `"`
 	}
 	got := func(a answer) (token, secret string) {
-		v, err := url.ParseQuery(c.want(a, 201, "").text)
+		v, err := url.ParseQuery(c.want(a, 201, "").Text)
 		testx.NoErr(c.t, err)
 		return v.Get("oauth_token"), v.Get("oauth_token_secret")
 	}
@@ -45,7 +45,7 @@ func (c *cloud) oauthToken(admin string, u person) string {
 	verifier := c.want(c.do(u.token, "PUT", "/v3/OS-OAUTH1/authorize/"+token, `{"roles":[{"name":"admin"}]}`), 200, "").at("token/oauth_verifier")
 	token, secret = got(c.do("", "POST", "/v3/OS-OAUTH1/access_token", "", "Authorization", sent(token, secret, verifier)))
 	in := c.signIn(`{"auth":{"identity":{"methods":["oauth1"],"oauth1":{}}}}`, "Authorization", sent(token, secret, ""))
-	return c.want(in, 201, `"OS-OAUTH1"`).header.Get("X-Subject-Token")
+	return c.want(in, 201, `"OS-OAUTH1"`).Header.Get("X-Subject-Token")
 }
 
 // TestDelegationsStayWithin tries to get out of each kind of delegation: to
@@ -67,7 +67,7 @@ func TestDelegationsStayWithin(t *testing.T) {
 		trustID := c.want(c.do(u.token, "POST", "/v3/OS-TRUST/trusts", trust), 201, "").at("trust/id")
 		program := func(more string) string {
 			a := c.want(c.do(u.token, "POST", "/v3/users/"+u.id+"/application_credentials", `{"application_credential":{"secret":"s","roles":[{"name":"admin"}],`+more+`}}`), 201, "")
-			return c.want(c.signIn(appCredLogin(a.at("application_credential/id"), "s")), 201, "").header.Get("X-Subject-Token")
+			return c.want(c.signIn(appCredLogin(a.at("application_credential/id"), "s")), 201, "").Header.Get("X-Subject-Token")
 		}
 		const credentials, tokens = "/v3/credentials", "/OS-OAUTH1/access_tokens"
 		keys, programs := "/v3/users/"+u.id+"/credentials/OS-EC2", "/v3/users/"+u.id+"/application_credentials"
@@ -75,7 +75,7 @@ func TestDelegationsStayWithin(t *testing.T) {
 			return `{"credential":{"type":"ec2","project_id":"` + project + `","blob":"{\"access\":\"` + project + `\",\"secret\":\"s\",\"trust_id\":\"` + trustID + `\"}"}}`
 		}
 		for name, token := range map[string]string{
-			"trust": c.want(c.signIn(trustLogin("v", trustID)), 201, "").header.Get("X-Subject-Token"),
+			"trust": c.want(c.signIn(trustLogin("v", trustID)), 201, "").Header.Get("X-Subject-Token"),
 			"oauth": c.oauthToken(admin, u), "program": program(`"name":"one","unrestricted":true`), "restricted": program(`"name":"two"`),
 		} {
 			refused := func(method, path, body, why string, but ...string) {
@@ -85,8 +85,8 @@ func TestDelegationsStayWithin(t *testing.T) {
 						return
 					}
 				}
-				if a := c.do(token, method, path, body); a.status != 403 || !strings.Contains(a.text, why) {
-					t.Errorf("%s: %s %s: %d %s; want 403 with %q", name, method, path, a.status, a.text, why)
+				if a := c.do(token, method, path, body); a.Status != 403 || !strings.Contains(a.Text, why) {
+					t.Errorf("%s: %s %s: %d %s; want 403 with %q", name, method, path, a.Status, a.Text, why)
 				}
 			}
 			for _, id := range []string{seed, foreign} {
@@ -102,8 +102,8 @@ func TestDelegationsStayWithin(t *testing.T) {
 			refused("GET", keys+"/"+key, "", "project scope")
 			refused("DELETE", keys+"/"+key, "", "project scope")
 			for _, path := range []string{credentials, keys} {
-				if a := c.want(c.do(token, "GET", path, ""), 200, "credentials"); strings.Contains(a.text, other) || strings.Contains(a.text, seed) {
-					t.Errorf("%s sees what is not of its project: %s", name, a.text)
+				if a := c.want(c.do(token, "GET", path, ""), 200, "credentials"); strings.Contains(a.Text, other) || strings.Contains(a.Text, seed) {
+					t.Errorf("%s sees what is not of its project: %s", name, a.Text)
 				}
 			}
 			for _, path := range []string{programs, "/v3/users/" + u.id + "/access_rules"} {
@@ -124,10 +124,10 @@ func TestDelegationsStayWithin(t *testing.T) {
 			a := c.want(c.do(token, "POST", keys, `{"tenant_id":"`+u.project+`"}`), 201, "")
 			access := a.at("credential/access")
 			in := c.want(c.do(nova, "POST", "/v3/ec2tokens", ec2Body(t, access, a.at("credential/secret"))), 200, `"name":"admin"`)
-			if strings.Contains(in.text, `"name":"extra"`) {
-				t.Errorf("%s got more roles than were delegated: %s", name, in.text)
+			if strings.Contains(in.Text, `"name":"extra"`) {
+				t.Errorf("%s got more roles than were delegated: %s", name, in.Text)
 			}
-			signed := in.header.Get("X-Subject-Token")
+			signed := in.Header.Get("X-Subject-Token")
 			c.want(c.do(signed, "GET", "/v3/auth/projects", ""), 403, "EC2 credential tokens cannot be used for authorization.")
 			c.want(c.do(nova, "GET", "/v3/auth/tokens", "", "X-Subject-Token", signed), 200, "ec2credential")
 			c.want(c.signIn(`{"auth":{"identity":{"methods":["token"],"token":{"id":"`+signed+`"}},"scope":{"project":{"id":"`+other+`"}}}}`), 403, "")

@@ -61,7 +61,7 @@ func manyClients(t *testing.T, url string) {
 		token: c.token("admin", adminPassword, onProject("admin")), there: map[string]int{}, id: map[string]string{}, extra: map[string]string{}, counts: map[string]int{},
 	}
 	defer m.http.CloseIdleConnections()
-	m.role = c.do(m.token, "GET", "/v3/roles?name=reader", "").json["roles"].([]any)[0].(map[string]any)["id"].(string)
+	m.role = c.do(m.token, "GET", "/v3/roles?name=reader", "").JSON["roles"].([]any)[0].(map[string]any)["id"].(string)
 	m.kept = [2]string{c.make(m.token, "/v3/projects", `{"project":{"name":"kept"}}`), c.make(m.token, "/v3/groups", `{"group":{"name":"kept"}}`)}
 	for i := range 4 {
 		m.people = append(m.people, c.make(m.token, "/v3/users", fmt.Sprintf(`{"user":{"name":"person%d"}}`, i)))
@@ -173,7 +173,7 @@ func (m *model) relate(name, kind, id string) {
 // names lists a collection by id.
 func (m *model) names(kind string) map[string]string {
 	out := map[string]string{}
-	for _, v := range m.want(m.do(m.token, "GET", "/v3/"+kind+"s", ""), 200, "").json[kind+"s"].([]any) {
+	for _, v := range m.want(m.do(m.token, "GET", "/v3/"+kind+"s", ""), 200, "").JSON[kind+"s"].([]any) {
 		o := v.(map[string]any)
 		out[o["id"].(string)] = o["name"].(string)
 	}
@@ -197,7 +197,7 @@ func (m *model) check() {
 			}
 		}
 	}
-	kept := m.do(m.token, "GET", "/v3/projects/"+m.kept[0], "").json["project"].(map[string]any)
+	kept := m.do(m.token, "GET", "/v3/projects/"+m.kept[0], "").JSON["project"].(map[string]any)
 	for _, tag := range m.tags {
 		if !slices.Contains(kept["tags"].([]any), any(tag)) {
 			m.t.Errorf("tag %s is lost", tag)
@@ -209,7 +209,7 @@ func (m *model) check() {
 			m.t.Errorf("attribute %s is lost", key)
 		}
 	}
-	for _, v := range m.do(m.token, "GET", "/v3/role_assignments", "").json["role_assignments"].([]any) {
+	for _, v := range m.do(m.token, "GET", "/v3/role_assignments", "").JSON["role_assignments"].([]any) {
 		a := v.(map[string]any)
 		scope := a["scope"].(map[string]any)
 		for kind, of := range map[string]map[string]any{"user": a, "group": a, "project": scope} {
@@ -218,7 +218,7 @@ func (m *model) check() {
 			}
 		}
 	}
-	for _, v := range m.do(m.token, "GET", "/v3/groups/"+m.kept[1]+"/users", "").json["users"].([]any) {
+	for _, v := range m.do(m.token, "GET", "/v3/groups/"+m.kept[1]+"/users", "").JSON["users"].([]any) {
 		if id := v.(map[string]any)["id"].(string); ids["user"][id] == "" {
 			m.t.Errorf("the group has user %s, who is gone", id)
 		}

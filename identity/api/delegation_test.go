@@ -19,7 +19,7 @@ import (
 
 // at is the text at a path of an answer: "token/user/id".
 func (a answer) at(path string) string {
-	var v any = a.json
+	var v any = a.JSON
 	for key := range strings.SplitSeq(path, "/") {
 		switch x := v.(type) {
 		case map[string]any:
@@ -67,8 +67,8 @@ func TestApplicationCredentials(t *testing.T) {
 		id, secret := a.at("application_credential/id"), a.at("application_credential/secret")
 		in := c.want(c.signIn(appCredLogin(id, secret)), 201, `"restricted":true`)
 		testx.Equal(t, in.at("token/project/id"), u.project)
-		testx.Equal(t, len(in.json["token"].(map[string]any)["roles"].([]any)), 1)
-		token := in.header.Get("X-Subject-Token")
+		testx.Equal(t, len(in.JSON["token"].(map[string]any)["roles"].([]any)), 1)
+		token := in.Header.Get("X-Subject-Token")
 		c.want(c.signIn(strings.Replace(appCredLogin("", secret), `"id":""`, `"name":"one","user":{"id":"`+u.id+`"}`, 1)), 201, "")
 		c.want(c.signIn(appCredLogin(id, "wrong")), 401, "")
 		c.want(c.do(token, "POST", base, `{"application_credential":{"name":"two"}}`), 403, "not allowed for managing additional application credentials")
@@ -94,7 +94,7 @@ func TestAccessRules(t *testing.T) {
 		base := "/v3/users/" + u.id
 		a := c.want(c.do(u.token, "POST", base+"/application_credentials",
 			`{"application_credential":{"name":"one","access_rules":[{"service":"identity","method":"GET","path":"/v3/users/*"},{"service":"compute","method":"GET","path":"/v2.1/**"}]}}`), 201, `"access_rules"`)
-		token := c.want(c.signIn(appCredLogin(a.at("application_credential/id"), a.at("application_credential/secret"))), 201, "access_rules").header.Get("X-Subject-Token")
+		token := c.want(c.signIn(appCredLogin(a.at("application_credential/id"), a.at("application_credential/secret"))), 201, "access_rules").Header.Get("X-Subject-Token")
 		c.want(c.do(token, "GET", base, ""), 200, "")
 		c.want(c.do(token, "GET", base+"/groups", ""), 401, "")
 		c.want(c.do(token, "GET", "/v3/auth/projects", ""), 401, "")
@@ -125,7 +125,7 @@ func TestTrusts(t *testing.T) {
 		in := c.want(c.signIn(trustLogin("v", id)), 201, `"impersonation":true`)
 		testx.Equal(t, in.at("token/user/id"), u.id)
 		testx.Equal(t, in.at("token/project/id"), u.project)
-		token := in.header.Get("X-Subject-Token")
+		token := in.Header.Get("X-Subject-Token")
 		c.want(c.signIn(`{"auth":{"identity":{"methods":["token"],"token":{"id":"`+token+`"}},"scope":`+onProject("p-u")+`}}`), 403, "")
 		c.want(c.signIn(trustLogin("u", id)), 403, "not a trustee")
 		c.want(c.signIn(trustLogin("v", id)), 201, "")
@@ -135,7 +135,7 @@ func TestTrusts(t *testing.T) {
 		plain := c.want(c.do(u.token, "POST", "/v3/OS-TRUST/trusts", trust(`"impersonation":false`)), 201, "").at("trust/id")
 		in = c.want(c.signIn(trustLogin("v", plain)), 201, "")
 		testx.Equal(t, in.at("token/user/id"), v.id)
-		token = in.header.Get("X-Subject-Token")
+		token = in.Header.Get("X-Subject-Token")
 		c.want(c.do(v.token, "GET", "/v3/OS-TRUST/trusts?trustee_user_id="+v.id, ""), 200, plain)
 		c.want(c.do(v.token, "GET", "/v3/OS-TRUST/trusts", ""), 403, "identity:list_trusts")
 		c.want(c.do(v.token, "DELETE", "/v3/OS-TRUST/trusts/"+plain, ""), 403, "identity:delete_trust")
@@ -144,9 +144,9 @@ func TestTrusts(t *testing.T) {
 		c.want(c.do(admin, "GET", "/v3/OS-REVOKE/events", ""), 200, plain)
 		// delegated further, and gone with what it came from
 		first := c.want(c.do(u.token, "POST", "/v3/OS-TRUST/trusts", trust(`"impersonation":true,"allow_redelegation":true,"redelegation_count":1`)), 201, "").at("trust/id")
-		by := c.want(c.signIn(trustLogin("v", first)), 201, "").header.Get("X-Subject-Token")
+		by := c.want(c.signIn(trustLogin("v", first)), 201, "").Header.Get("X-Subject-Token")
 		second := c.want(c.do(by, "POST", "/v3/OS-TRUST/trusts", trust(`"impersonation":true`)), 201, first).at("trust/id")
-		by = c.want(c.signIn(trustLogin("v", second)), 201, "").header.Get("X-Subject-Token")
+		by = c.want(c.signIn(trustLogin("v", second)), 201, "").Header.Get("X-Subject-Token")
 		c.want(c.do(by, "POST", "/v3/OS-TRUST/trusts", trust(`"impersonation":true`)), 403, "Redelegation")
 		c.want(c.do(u.token, "DELETE", "/v3/OS-TRUST/trusts/"+first, ""), 204, "")
 		c.want(c.do(admin, "GET", "/v3/OS-TRUST/trusts/"+second, ""), 404, "Could not find trust")
@@ -207,7 +207,7 @@ func TestFactors(t *testing.T) {
 		}
 		c.want(c.do(admin, "PATCH", "/v3/users/"+u.id, `{"user":{"options":{"multi_factor_auth_enabled":true,"multi_factor_auth_rules":[["password","totp"],["password","unknown"]]}}}`), 200, "")
 		first := c.want(c.signIn(login("u", "p", onProject("p-u"))), 401, `"required_auth_methods":[["password","totp"]]`)
-		receipt := first.header.Get("Openstack-Auth-Receipt")
+		receipt := first.Header.Get("Openstack-Auth-Receipt")
 		code := identity.TOTP(seed, time.Now().Unix()/30)
 		totp := func(code string) string {
 			return `{"auth":{"identity":{"methods":["totp"],"totp":{"user":{"id":"` + u.id + `","passcode":"` + code + `"}}},"scope":` + onProject("p-u") + `}}`
@@ -218,7 +218,7 @@ func TestFactors(t *testing.T) {
 		c.want(c.signIn(totp(code), "Openstack-Auth-Receipt", receipt), 201, "")
 		both := strings.Replace(strings.Replace(login("u", "p", onProject("p-u")), `["password"]`, `["password","totp"]`, 1),
 			`"password":{"user"`, `"totp":{"user":{"id":"`+u.id+`","passcode":"`+code+`"}},"password":{"user"`, 1)
-		token := c.want(c.signIn(both), 201, "").header.Get("X-Subject-Token")
+		token := c.want(c.signIn(both), 201, "").Header.Get("X-Subject-Token")
 		c.want(c.signIn(`{"auth":{"identity":{"methods":["token"],"token":{"id":"`+token+`"}},"scope":"unscoped"}}`), 201, "")
 	})
 	// RFC 6238, appendix B, cut to six digits

@@ -122,11 +122,11 @@ func TestDirectory(t *testing.T) {
 		for name, bad := range map[string][2]string{
 			"wrong password": {"anna", "berts"}, "none": {"anna", ""}, "not in the group": {"bert (odd) *name", "berts"}, "nobody": {"nobody", "x"}, "a pattern": {"ann*", "annas"},
 		} {
-			if got := in(bad[0], bad[1]); got.status != 401 {
-				t.Errorf("%s: %d %s", name, got.status, got.text)
+			if got := in(bad[0], bad[1]); got.Status != 401 {
+				t.Errorf("%s: %d %s", name, got.Status, got.Text)
 			}
 		}
-		id, token := a.at("token/user/id"), a.header.Get("X-Subject-Token")
+		id, token := a.at("token/user/id"), a.Header.Get("X-Subject-Token")
 		c.want(c.do(admin, "GET", "/v3/users/"+id, ""), 200, "anna@example.org")
 		for _, write := range [][3]string{
 			{"PATCH", "/v3/users/" + id, `{"user":{"name":"x"}}`}, {"DELETE", "/v3/users/" + id, ""}, {"POST", "/v3/users", `{"user":{"name":"x","domain_id":"` + d + `"}}`},

@@ -12,7 +12,7 @@ import (
 func TestDomainReader(t *testing.T) {
 	each(t, func(t *testing.T, c *cloud) {
 		admin := c.token("admin", adminPassword, onProject("admin"))
-		role := c.do(admin, "GET", "/v3/roles?name=reader", "").json["roles"].([]any)[0].(map[string]any)["id"].(string)
+		role := c.do(admin, "GET", "/v3/roles?name=reader", "").JSON["roles"].([]any)[0].(map[string]any)["id"].(string)
 		domain := c.make(admin, "/v3/domains", `{"domain":{"name":"d"}}`)
 		project := c.make(admin, "/v3/projects", fmt.Sprintf(`{"project":{"name":"p","domain_id":%q}}`, domain))
 		user := c.make(admin, "/v3/users", fmt.Sprintf(`{"user":{"name":"u","password":"secret","domain_id":%q}}`, domain))
@@ -28,14 +28,14 @@ func TestDomainReader(t *testing.T) {
 			c.want(c.do(admin, "PUT", "/v3"+path, ""), 204, "")
 		}
 		reader := c.want(c.do("", "POST", "/v3/auth/tokens", fmt.Sprintf(
-			`{"auth":{"identity":{"methods":["password"],"password":{"user":{"id":%q,"password":"secret"}}},"scope":{"domain":{"id":%q}}}}`, user, domain)), 201, "").header.Get("X-Subject-Token")
+			`{"auth":{"identity":{"methods":["password"],"password":{"user":{"id":%q,"password":"secret"}}},"scope":{"domain":{"id":%q}}}}`, user, domain)), 201, "").Header.Get("X-Subject-Token")
 		for path, want := range map[string][]string{
 			"/domains": {domain}, "/projects": {project}, "/users": {user}, "/groups": {group},
 			"/users/" + user + "/projects": {project}, "/users/" + user + "/groups": {group}, "/groups/" + group + "/users": {user},
 		} {
 			a := c.want(c.do(reader, "GET", "/v3"+path, ""), 200, "")
 			var got []string
-			for _, items := range a.json {
+			for _, items := range a.JSON {
 				list, _ := items.([]any)
 				for _, v := range list {
 					got = append(got, v.(map[string]any)["id"].(string))
@@ -49,12 +49,12 @@ func TestDomainReader(t *testing.T) {
 			"": 3, "?effective": 3, "?user.id=" + user: 1, "?scope.project.id=" + project: 1, "?scope.domain.id=" + domain + "&group.id=" + group: 1,
 		} {
 			a := c.want(c.do(reader, "GET", "/v3/role_assignments"+query, ""), 200, "")
-			if got := a.json["role_assignments"].([]any); len(got) != n {
+			if got := a.JSON["role_assignments"].([]any); len(got) != n {
 				t.Errorf("role assignments%s: %d, want %d: %v", query, len(got), n, got)
 			}
 		}
 		c.want(c.do(reader, "GET", "/v3/role_assignments?scope.project.id="+elsewhere, ""), 403, "")
 		c.want(c.do(reader, "GET", "/v3/role_assignments?scope.domain.id=default", ""), 403, "")
-		testx.Equal(t, len(c.do(admin, "GET", "/v3/role_assignments", "").json["role_assignments"].([]any)) > 4, true)
+		testx.Equal(t, len(c.do(admin, "GET", "/v3/role_assignments", "").JSON["role_assignments"].([]any)) > 4, true)
 	})
 }

@@ -37,8 +37,8 @@ func TestFederationObjects(t *testing.T) {
 			"unknown user":    `{"mapping":{"rules":[{"local":[{"user":{"name":"x","type":"odd"}}],"remote":[{"type":"a"}]}]}}`,
 			"rules of no use": `{"mapping":{"rules":"all"}}`,
 		} {
-			if a := c.do(admin, "PATCH", m, bad); a.status != 400 {
-				t.Errorf("%s: %d %s", name, a.status, a.text)
+			if a := c.do(admin, "PATCH", m, bad); a.Status != 400 {
+				t.Errorf("%s: %d %s", name, a.Status, a.Text)
 			}
 		}
 		c.want(c.do(admin, "DELETE", m, ""), 204, "")

@@ -69,7 +69,7 @@ func (c *cloud) told() []string {
 func TestNotifications(t *testing.T) {
 	each(t, func(t *testing.T, c *cloud) {
 		admin := c.token("admin", adminPassword, onProject("admin"))
-		role := c.do(admin, "GET", "/v3/roles?name=member", "").json["roles"].([]any)[0].(map[string]any)["id"].(string)
+		role := c.do(admin, "GET", "/v3/roles?name=member", "").JSON["roles"].([]any)[0].(map[string]any)["id"].(string)
 		c.told() // of the bootstrap
 		domain := c.make(admin, "/v3/domains", `{"domain":{"name":"d"}}`)
 		project := c.make(admin, "/v3/projects", `{"project":{"name":"p"}}`)
@@ -111,7 +111,7 @@ func TestPurge(t *testing.T) {
 			admin := c.token("admin", adminPassword, onProject("admin"))
 			c.make(admin, "/v3/projects", fmt.Sprintf(`{"project":{"name":%q}}`, d)) // the next look is at the tables
 			c.want(c.do(admin, "GET", "/v3/auth/tokens?allow_expired=1", "", "X-Subject-Token", token), 404, "")
-			testx.Equal(t, len(c.do(admin, "GET", "/v3/OS-REVOKE/events", "").json["events"].([]any)), events)
+			testx.Equal(t, len(c.do(admin, "GET", "/v3/OS-REVOKE/events", "").JSON["events"].([]any)), events)
 		}
 		later(30*time.Minute, 1)
 		later(time.Hour, 0) // a service may still validate what has expired

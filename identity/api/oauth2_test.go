@@ -37,11 +37,11 @@ func TestOAuth2(t *testing.T) {
 			// a client of OpenStack's does not encode what it is called
 			raw := "Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret))
 			a := c.want(c.do("", "POST", path, "grant_type=client_credentials", "Content-Type", "application/x-www-form-urlencoded", "Authorization", raw), 200, `"token_type":"Bearer"`)
-			testx.Equal(t, a.header.Get("Cache-Control"), "no-store")
-			token, _ := a.json["access_token"].(string)
+			testx.Equal(t, a.Header.Get("Cache-Control"), "no-store")
+			token, _ := a.JSON["access_token"].(string)
 			c.want(c.do("", "GET", "/v3/auth/tokens", "", "Authorization", "bearer "+token, "X-Subject-Token", token), 200, `"application_credential":{"id":"`+id)
-			if left, _ := a.json["expires_in"].(float64); left < 3598 || left > 3600 {
-				t.Errorf("expires_in is %v; want an hour", a.json["expires_in"])
+			if left, _ := a.JSON["expires_in"].(float64); left < 3598 || left > 3600 {
+				t.Errorf("expires_in is %v; want an hour", a.JSON["expires_in"])
 			}
 		}
 		id := program("s")
@@ -71,17 +71,17 @@ func TestOAuth2(t *testing.T) {
 				bad.kind = "application/x-www-form-urlencoded"
 			}
 			a := c.do("", "POST", path, bad.body, "Content-Type", bad.kind, "Authorization", bad.authorization)
-			if a.status != bad.status || a.json["error"] != bad.code || a.json["error_description"] == "" || a.header.Get("Cache-Control") != "no-store" {
-				t.Errorf("%s: got %d %s; want %d %s", name, a.status, a.text, bad.status, bad.code)
+			if a.Status != bad.status || a.JSON["error"] != bad.code || a.JSON["error_description"] == "" || a.Header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%s: got %d %s; want %d %s", name, a.Status, a.Text, bad.status, bad.code)
 			}
-			if challenge := strings.Join(a.header.Values("WWW-Authenticate"), ","); (a.status == 401) != strings.Contains(challenge, "Basic") {
-				t.Errorf("%s: %d is answered with WWW-Authenticate: %q", name, a.status, challenge)
+			if challenge := strings.Join(a.Header.Values("WWW-Authenticate"), ","); (a.Status == 401) != strings.Contains(challenge, "Basic") {
+				t.Errorf("%s: %d is answered with WWW-Authenticate: %q", name, a.Status, challenge)
 			}
 		}
 		c.want(c.do("", "GET", path, ""), 405, "")
 		c.want(c.do(u.token, "DELETE", "/v3/users/"+u.id+"/application_credentials/"+id, ""), 204, "")
 		c.want(c.do("", "POST", path, "grant_type=client_credentials", "Content-Type", "application/x-www-form-urlencoded", "Authorization", basic(id, "s")), 401, "invalid_client")
-		if h := c.want(c.do("", "GET", "/v3/auth/projects", "", "Authorization", "Bearer x"), 401, "requires authentication").header.Get("WWW-Authenticate"); !strings.HasPrefix(h, "Keystone uri=") {
+		if h := c.want(c.do("", "GET", "/v3/auth/projects", "", "Authorization", "Bearer x"), 401, "requires authentication").Header.Get("WWW-Authenticate"); !strings.HasPrefix(h, "Keystone uri=") {
 			t.Errorf("WWW-Authenticate is %q", h)
 		}
 	})

@@ -121,14 +121,14 @@ func TestOpenID(t *testing.T) {
 			return c.do("", "POST", idp+"/protocols/openid/auth", "", "Authorization", "Bearer "+token)
 		}
 		in := c.want(auth("access"), 201, `"identity_provider":{"id":"acme"}`)
-		token := in.header.Get("X-Subject-Token")
+		token := in.Header.Get("X-Subject-Token")
 		testx.Equal(t, in.at("token/user/name"), "Ursula")
 		testx.Equal(t, c.want(auth(p.token(t, "cloud", "", time.Hour)), 201, "").at("token/user/id"), in.at("token/user/id"))
 		for name, bad := range map[string]string{
 			"nobody's": "stolen", "for somebody else": p.token(t, "other", "", time.Hour), "expired": p.token(t, "cloud", "", -time.Hour), "empty": "",
 		} {
-			if a := auth(bad); a.status != 401 {
-				t.Errorf("%s: %d %s", name, a.status, a.text)
+			if a := auth(bad); a.Status != 401 {
+				t.Errorf("%s: %d %s", name, a.Status, a.Text)
 			}
 		}
 		// by the provider's groups, and by the mapping's own project
@@ -143,7 +143,7 @@ func TestOpenID(t *testing.T) {
 		choose := c.do("", "GET", "/v3/auth/OS-FEDERATION/websso/openid?origin="+url.QueryEscape(dashboard), "")
 		c.want(choose, 200, `/acme/protocols/openid/websso?origin=http%3A%2F%2F127.0.0.1%3A9999%2Fauth%2Fwebsso%2F">acme</a>`)
 		c.want(choose, 200, `Beta &amp; Co</a>`)
-		delegated(t, c, admin, in.at("token/user/id"), project, scoped.header.Get("X-Subject-Token"), &passed, func() {
+		delegated(t, c, admin, in.at("token/user/id"), project, scoped.Header.Get("X-Subject-Token"), &passed, func() {
 			c.want(c.do(admin, "PATCH", idp, `{"identity_provider":{"authorization_ttl":10}}`), 200, "")
 			c.want(auth("access"), 201, "")
 		})
@@ -153,7 +153,7 @@ func TestOpenID(t *testing.T) {
 		c.want(c.do(admin, "PATCH", idp, `{"identity_provider":{"authorization_ttl":1.5}}`), 400, "authorization_ttl")
 		c.want(c.do(admin, "PATCH", idp, `{"identity_provider":{"enabled":false}}`), 200, "")
 		c.want(auth("access"), 403, "is disabled")
-		c.want(c.do(scoped.header.Get("X-Subject-Token"), "GET", "/v3/auth/projects", ""), 401, "")
+		c.want(c.do(scoped.Header.Get("X-Subject-Token"), "GET", "/v3/auth/projects", ""), 401, "")
 		c.want(c.do(admin, "GET", "/v3/users/"+in.at("token/user/id"), ""), 200, "Ursula")
 		c.want(c.do(admin, "DELETE", idp, ""), 204, "")
 		c.want(c.do(admin, "GET", "/v3/users/"+in.at("token/user/id"), ""), 404, "")
@@ -180,10 +180,10 @@ func delegated(t *testing.T, c *cloud, admin, user, project, token string, passe
 	expires := time.Now().Add(time.Duration(passed.Load()) + 10*time.Minute).UTC()
 	shown := c.want(c.do(token, "GET", groups, ""), 200, `"name":"dev"`)
 	if at, err := time.Parse("2006-01-02T15:04:05.000000", shown.at("groups/0/membership_expires_at")); err != nil || at.Sub(expires).Abs() > time.Minute {
-		c.t.Errorf("%s; want the membership to end at %s", shown.text, expires)
+		c.t.Errorf("%s; want the membership to end at %s", shown.Text, expires)
 	}
 	c.want(c.do(admin, "HEAD", "/v3/groups/"+shown.at("groups/0/id")+"/users/"+user, ""), 204, "")
-	acting := c.want(c.signIn(program), 201, project).header.Get("X-Subject-Token")
+	acting := c.want(c.signIn(program), 201, project).Header.Get("X-Subject-Token")
 	passed.Add(int64(9 * time.Minute))
 	c.want(c.do(acting, "GET", "/v3/auth/catalog", ""), 200, "")
 	passed.Add(int64(2 * time.Minute))
@@ -204,17 +204,17 @@ func webSignIn(t *testing.T, c *cloud, p *openID) {
 	asked := "?origin=" + url.QueryEscape(dashboard)
 	for _, begin := range []string{path, any, strings.Replace(path, "/protocols/", "/protocol/", 1)} {
 		refused := c.want(c.do("", "GET", begin+"?origin=http://elsewhere/", ""), 401, "<p>http://elsewhere/ is not a trusted dashboard host</p>")
-		testx.Equal(t, refused.header.Get("Content-Security-Policy"), "default-src 'none'; base-uri 'none'; frame-ancestors 'none'")
+		testx.Equal(t, refused.Header.Get("Content-Security-Policy"), "default-src 'none'; base-uri 'none'; frame-ancestors 'none'")
 		c.want(c.do("", "GET", begin, ""), 400, "origin")
 	}
 	c.want(c.do("", "GET", path+"?origin="+url.QueryEscape("http://127.0.0.1:9999/auth/websso/<b>"), ""), 401, "websso/&lt;b&gt; is not")
 	c.want(c.do("", "GET", strings.Replace(path, "acme", "absent", 1)+asked, ""), 404, "Could not find identity provider: absent.")
 	c.want(c.do("", "GET", strings.Replace(any, "openid", "saml2", 1)+asked, ""), 404, "Could not find federation protocol: saml2.")
-	testx.Equal(t, c.want(c.do("", "GET", any+asked, ""), 302, "").header.Get("Location"), path+asked)
+	testx.Equal(t, c.want(c.do("", "GET", any+asked, ""), 302, "").Header.Get("Location"), path+asked)
 	begin := c.want(c.do("", "GET", path+asked, ""), 302, "")
-	cookie, _, _ := strings.Cut(begin.header.Get("Set-Cookie"), ";")
+	cookie, _, _ := strings.Cut(begin.Header.Get("Set-Cookie"), ";")
 	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: p.Client().Transport}
-	resp, err := browser.Get(begin.header.Get("Location"))
+	resp, err := browser.Get(begin.Header.Get("Location"))
 	testx.NoErr(t, err)
 	testx.NoErr(t, resp.Body.Close())
 	back, err := url.Parse(resp.Header.Get("Location"))
@@ -224,11 +224,11 @@ func webSignIn(t *testing.T, c *cloud, p *openID) {
 	c.want(c.do("", "GET", strings.Replace(callback, "state=", "state=x", 1), "", "Cookie", cookie), 401, "") // another sign-in
 	c.want(c.do("", "GET", back.Path+"?error=access_denied", "", "Cookie", cookie), 401, "acme answers: access_denied.")
 	page := c.want(c.do("", "GET", callback, "", "Cookie", cookie), 200, `action="`+dashboard+`"`)
-	_, nonce, _ := strings.Cut(page.text, `<script nonce="`)
+	_, nonce, _ := strings.Cut(page.Text, `<script nonce="`)
 	nonce, _, _ = strings.Cut(nonce, `"`)
-	testx.Equal(t, page.header.Get("Content-Security-Policy"),
+	testx.Equal(t, page.Header.Get("Content-Security-Policy"),
 		"default-src 'none'; base-uri 'none'; frame-ancestors 'none'; script-src 'nonce-"+nonce+"'; form-action http://127.0.0.1:9999")
-	_, rest, _ := strings.Cut(page.text, `name="token" id="token" value="`)
+	_, rest, _ := strings.Cut(page.Text, `name="token" id="token" value="`)
 	token, _, _ := strings.Cut(rest, `"`)
 	c.want(c.do(token, "GET", "/v3/auth/projects", ""), 200, "of Ursula")
 	c.want(c.do("", "GET", callback, "", "Cookie", cookie), 401, "") // a code counts once

@@ -33,7 +33,7 @@ func TestProjectTree(t *testing.T) {
 			"tags=a": true, "tags=a,b": true, "tags=a,c": false, "tags=A": false, "tags-any=c,b": true, "not-tags=a,b": false, "not-tags=a,c": true, "not-tags-any=c": true,
 			"not-tags-any=a,c": false, "name__contains=L1": true, "name__startswith=1": false, "name__endswith=1": true,
 		} {
-			if got := strings.Contains(c.want(c.do(admin, "GET", "/v3/projects?"+query, ""), 200, "").text, `"id":"`+ids[0]); got != found {
+			if got := strings.Contains(c.want(c.do(admin, "GET", "/v3/projects?"+query, ""), 200, "").Text, `"id":"`+ids[0]); got != found {
 				t.Errorf("%s: found %v", query, got)
 			}
 		}
@@ -58,14 +58,14 @@ func TestInheritance(t *testing.T) {
 		c.want(c.do(admin, "PUT", "/v3/groups/"+g+"/users/"+u, ""), 204, "")
 		member := c.role(admin, "member")
 		c.want(c.do(admin, "PUT", "/v3/OS-INHERIT/domains/"+d+"/groups/"+g+"/roles/"+member+"/inherited_to_projects", ""), 204, "")
-		token := c.want(c.signIn(login("u", "p", `{"project":{"id":"`+deep+`"}}`)), 201, `"name":"member"`).header.Get("X-Subject-Token")
+		token := c.want(c.signIn(login("u", "p", `{"project":{"id":"`+deep+`"}}`)), 201, `"name":"member"`).Header.Get("X-Subject-Token")
 		own := c.want(c.do(token, "GET", "/v3/auth/projects", ""), 200, p)
 		c.want(own, 200, deep)
 		c.want(c.signIn(login("u", "p", `{"domain":{"id":"`+d+`"}}`)), 401, "")
 		a := c.want(c.do(admin, "GET", "/v3/role_assignments?effective&user.id="+u+"&scope.project.id="+deep, ""), 200, "/OS-INHERIT/domains/"+d+"/groups/"+g)
-		testx.Equal(t, len(a.json["role_assignments"].([]any)), 2) // member and the reader it implies
+		testx.Equal(t, len(a.JSON["role_assignments"].([]any)), 2) // member and the reader it implies
 		a = c.want(c.do(admin, "GET", "/v3/role_assignments?effective&user.id="+u, ""), 200, "/groups/"+g+"/users/"+u)
-		testx.Equal(t, len(a.json["role_assignments"].([]any)), 4) // on both projects
+		testx.Equal(t, len(a.JSON["role_assignments"].([]any)), 4) // on both projects
 		c.want(c.do(admin, "GET", "/v3/role_assignments?group.id="+g, ""), 200, `"OS-INHERIT:inherited_to":"projects"`)
 		c.want(c.do(admin, "GET", "/v3/role_assignments?include_subtree", ""), 400, "scope.project.id must be specified")
 		// a domain's own role counts through what it implies
@@ -88,7 +88,7 @@ func TestLimits(t *testing.T) {
 		a := c.want(c.do(admin, "POST", "/v3/registered_limits", `{"registered_limits":[`+one+`]}`), 201, "")
 		reg := a.at("registered_limits/0/id")
 		c.want(c.do(admin, "POST", "/v3/registered_limits", `{"registered_limits":[{"service_id":"`+s+`","resource_name":"more","default_limit":1},`+one+`]}`), 409, "Duplicate entry")
-		if text := c.do(admin, "GET", "/v3/registered_limits", "").text; strings.Contains(text, "more") {
+		if text := c.do(admin, "GET", "/v3/registered_limits", "").Text; strings.Contains(text, "more") {
 			t.Errorf("half of a refused request is there: %s", text)
 		}
 		limit := func(project, name string) string {
@@ -99,7 +99,7 @@ func TestLimits(t *testing.T) {
 		c.want(c.do(admin, "POST", "/v3/limits", limit(u.project, "nothing")), 403, "no corresponding registered limit")
 		c.want(c.do(u.token, "GET", "/v3/limits", ""), 200, id)
 		c.want(c.do(u.token, "GET", "/v3/limits/"+id, ""), 200, id)
-		if text := c.want(c.do(v.token, "GET", "/v3/limits", ""), 200, "").text; strings.Contains(text, id) {
+		if text := c.want(c.do(v.token, "GET", "/v3/limits", ""), 200, "").Text; strings.Contains(text, id) {
 			t.Errorf("another project's limit is listed: %s", text)
 		}
 		c.want(c.do(v.token, "GET", "/v3/limits/"+id, ""), 403, "identity:get_limit")
@@ -119,7 +119,7 @@ func TestWhatAProjectSees(t *testing.T) {
 		u := c.member(admin, "u", "member")
 		e := c.want(c.do(admin, "GET", "/v3/endpoints?interface=internal", ""), 200, "").at("endpoints/0/id")
 		catalog := func() int {
-			return strings.Count(c.want(c.do(u.token, "GET", "/v3/auth/catalog", ""), 200, "").text, `"interface"`)
+			return strings.Count(c.want(c.do(u.token, "GET", "/v3/auth/catalog", ""), 200, "").Text, `"interface"`)
 		}
 		testx.Equal(t, catalog(), 6)
 		c.want(c.do(admin, "PUT", "/v3/OS-EP-FILTER/projects/"+u.project+"/endpoints/"+e, ""), 204, "")
@@ -156,7 +156,7 @@ func TestDomainConfig(t *testing.T) {
 		path := "/v3/domains/" + d + "/config"
 		c.want(c.do(admin, "PATCH", path+"/ldap", `{"config":{"ldap":{"url":"ldap://x"}}}`), 404, "Could not find group ldap")
 		c.want(c.do(admin, "PUT", path, `{"config":{"ldap":{"url":"ldap://x","password":"hidden"},"identity":{"driver":"sql"}}}`), 201, `"url":"ldap://x"`)
-		if text := c.want(c.do(admin, "GET", path, ""), 200, "ldap://x").text; strings.Contains(text, "hidden") {
+		if text := c.want(c.do(admin, "GET", path, ""), 200, "ldap://x").Text; strings.Contains(text, "hidden") {
 			t.Errorf("the password is shown: %s", text)
 		}
 		c.want(c.do(admin, "PATCH", path+"/ldap/url", `{"config":{"url":"ldap://y"}}`), 200, "ldap://y")
@@ -177,7 +177,7 @@ func TestDomainConfig(t *testing.T) {
 func TestHomeDocument(t *testing.T) {
 	each(t, func(t *testing.T, c *cloud) {
 		a := c.want(c.do("", "GET", "/v3", "", "Accept", "application/json-home"), 200, `"https://docs.openstack.org/api/openstack-identity/3/rel/user_projects"`)
-		testx.Equal(t, a.header.Get("Content-Type"), "application/json-home")
+		testx.Equal(t, a.Header.Get("Content-Type"), "application/json-home")
 		c.want(a, 200, `"href-template":"/users/{user_id}/projects"`)
 		c.want(c.do("", "GET", "/", "", "Accept", "application/json-home"), 200, `"href":"/v3/users"`)
 	})
@@ -206,17 +206,17 @@ func TestKeyRotation(t *testing.T) {
 						return
 					default:
 					}
-					if a := issue(); a.status != http.StatusCreated {
-						t.Errorf("issue: %d %s", a.status, a.text)
+					if a := issue(); a.Status != http.StatusCreated {
+						t.Errorf("issue: %d %s", a.Status, a.Text)
 						return
 					}
 				}
 			})
 		}
 		for range 4 { // a token outlives one rotation, and is replaced before the next
-			first := c.want(issue(), 201, "").header.Get("X-Subject-Token")
+			first := c.want(issue(), 201, "").Header.Get("X-Subject-Token")
 			testx.NoErr(t, c.svc.RotateKeys())
-			second := c.want(issue(), 201, "").header.Get("X-Subject-Token")
+			second := c.want(issue(), 201, "").Header.Get("X-Subject-Token")
 			for _, token := range []string{first, second} {
 				c.want(c.do(second, "GET", "/v3/auth/tokens?nocatalog", "", "X-Subject-Token", token), 200, "")
 			}
@@ -243,22 +243,22 @@ func TestTogether(t *testing.T) {
 					c.do(admin, "PUT", fmt.Sprintf("/v3/projects/%s/tags/t%d", p, n), ""),
 					c.do(admin, "POST", "/v3/projects", fmt.Sprintf(`{"project":{"name":"shared%d"}}`, n%8)),
 				} {
-					if a.status >= 500 {
-						t.Errorf("client %d: %d %s", n, a.status, a.text)
+					if a.Status >= 500 {
+						t.Errorf("client %d: %d %s", n, a.Status, a.Text)
 					}
 				}
 			})
 		}
 		wg.Wait()
-		user := c.want(c.do(admin, "GET", "/v3/users/"+u, ""), 200, "").text
+		user := c.want(c.do(admin, "GET", "/v3/users/"+u, ""), 200, "").Text
 		for n := range clients {
 			if !strings.Contains(user, fmt.Sprintf(`"k%d":"v"`, n)) {
 				t.Errorf("the change of client %d is lost", n)
 			}
 		}
 		tags := c.want(c.do(admin, "GET", "/v3/projects/"+p+"/tags", ""), 200, "")
-		testx.Equal(t, len(tags.json["tags"].([]any)), clients)
-		testx.Equal(t, strings.Count(c.do(admin, "GET", "/v3/projects?name__startswith=shared", "").text, `"name":"shared`), 8)
+		testx.Equal(t, len(tags.JSON["tags"].([]any)), clients)
+		testx.Equal(t, strings.Count(c.do(admin, "GET", "/v3/projects?name__startswith=shared", "").Text, `"name":"shared`), 8)
 	})
 }
 
@@ -272,11 +272,11 @@ func TestPages(t *testing.T) {
 		next, seen := "/v3/groups?sort_key=name&limit=2", ""
 		for pages := 0; next != ""; pages++ {
 			a := c.want(c.do(admin, "GET", next, ""), 200, "")
-			groups, _ := a.json["groups"].([]any)
+			groups, _ := a.JSON["groups"].([]any)
 			for _, g := range groups {
 				seen += g.(map[string]any)["name"].(string)
 			}
-			testx.Equal(t, a.json["truncated"] == true, pages == 0)
+			testx.Equal(t, a.JSON["truncated"] == true, pages == 0)
 			next = strings.TrimPrefix(a.at("links/next"), "http://example.com")
 		}
 		testx.Equal(t, seen, "abc")
@@ -313,8 +313,8 @@ func TestFederatedAttribute(t *testing.T) {
 		c.want(c.do(admin, "PATCH", path, `{"user":{`+tied("acme", "saml2", "s-3")+`}}`), 200, tied("acme", "saml2", "s-3"))
 		c.want(c.do(admin, "GET", "/v3/users?unique_id=s-1", ""), 200, `"users":[]`)
 		c.want(c.do(admin, "DELETE", idp, ""), 204, "")
-		if a := c.want(c.do(admin, "GET", path, ""), 200, `"name":"u"`); strings.Contains(a.text, "federated") { // he was here before
-			t.Errorf("tied to a provider that is gone: %s", a.text)
+		if a := c.want(c.do(admin, "GET", path, ""), 200, `"name":"u"`); strings.Contains(a.Text, "federated") { // he was here before
+			t.Errorf("tied to a provider that is gone: %s", a.Text)
 		}
 	})
 }

@@ -5,14 +5,12 @@ import (
 	"crypto/md5"
 	"crypto/sha512"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -117,25 +115,12 @@ func each(t *testing.T, test func(t *testing.T, c *client)) {
 
 func (c client) as(token string) *client { c.token = token; return &c }
 
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-	json   map[string]any
-}
+// answer is what came back.
+type answer = testx.Answer
 
 func (c *client) send(method, path, contentType string, body io.Reader, headers ...string) answer {
-	r := httptest.NewRequest(method, path, body)
-	r.Header.Set("X-Auth-Token", c.token)
-	r.Header.Set("Content-Type", contentType)
-	for i := 0; i+1 < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	c.h.ServeHTTP(w, r)
-	a := answer{status: w.Code, header: w.Header(), body: w.Body.Bytes()}
-	json.Unmarshal(a.body, &a.json) //nolint:errcheck // an answer without JSON stays empty
-	return a
+	headers = append(headers, "X-Auth-Token", c.token, "Content-Type", contentType)
+	return testx.Ask(c.t, c.h, method, path, body, headers...)
 }
 
 // want fails unless the answer has the status and contains all texts.
@@ -150,12 +135,12 @@ func (c *client) want(status int, method, path, body string, texts ...string) an
 
 func (c *client) check(a answer, what string, status int, texts ...string) answer {
 	c.t.Helper()
-	if a.status != status {
-		c.t.Fatalf("%s: got %d %s; want %d", what, a.status, a.body, status)
+	if a.Status != status {
+		c.t.Fatalf("%s: got %d %s; want %d", what, a.Status, a.Text, status)
 	}
 	for _, text := range texts {
-		if !bytes.Contains(a.body, []byte(text)) && !strings.Contains(html.UnescapeString(string(a.body)), text) {
-			c.t.Fatalf("%s: got %s; want %q in it", what, a.body, text)
+		if !strings.Contains(a.Text, text) && !strings.Contains(html.UnescapeString(a.Text), text) {
+			c.t.Fatalf("%s: got %s; want %q in it", what, a.Text, text)
 		}
 	}
 	return a
@@ -164,7 +149,7 @@ func (c *client) check(a answer, what string, status int, texts ...string) answe
 // create makes an image and gives its path.
 func (c *client) create(body string) string {
 	c.t.Helper()
-	return "/v2/images/" + c.want(201, "POST", "/v2/images", body).json["id"].(string)
+	return "/v2/images/" + c.want(201, "POST", "/v2/images", body).JSON["id"].(string)
 }
 
 const raw = `"disk_format":"raw","container_format":"bare"`
@@ -205,20 +190,20 @@ func TestLife(t *testing.T) {
 		c.want(200, "GET", path, "", `"status":"active"`, `"checksum":"`+hex.EncodeToString(sum[:])+`"`, `"os_hash_algo":"sha512"`,
 			`"os_hash_value":"`+hex.EncodeToString(hash[:])+`"`, fmt.Sprintf(`"size":%d`, len(data)), fmt.Sprintf(`"virtual_size":%d`, len(data)))
 		a := c.check(c.send("GET", path+"/file", "", nil), "download", 200)
-		if !bytes.Equal(a.body, data) || a.header.Get("Content-MD5") != hex.EncodeToString(sum[:]) || a.header.Get("Content-Length") != fmt.Sprint(len(data)) {
-			t.Fatalf("download gives %d bytes, headers %v", len(a.body), a.header)
+		if a.Text != string(data) || a.Header.Get("Content-MD5") != hex.EncodeToString(sum[:]) || a.Header.Get("Content-Length") != fmt.Sprint(len(data)) {
+			t.Fatalf("download gives %d bytes, headers %v", len(a.Text), a.Header)
 		}
 		part := c.check(c.send("GET", path+"/file", "", nil, "Range", "bytes=10-19"), "range", 206)
-		if string(part.body) != "abcdef0123" {
-			t.Fatalf("range gives %q", part.body)
+		if part.Text != "abcdef0123" {
+			t.Fatalf("range gives %q", part.Text)
 		}
 		c.check(c.send("GET", path+"/file", "", nil, "Range", "bytes=99999999-"), "range", 416)
 		c.check(c.upload(path, data), "upload again", 409, "Image status transition from active to saving is not allowed")
 
 		c.want(200, "PATCH", path, `[{"op":"replace","path":"/name","value":"other"},{"op":"add","path":"/os_distro","value":"debian"},{"op":"remove","path":"/hw_disk_bus"},{"op":"replace","path":"/tags","value":["b","c"]}]`,
 			`"name":"other"`, `"os_distro":"debian"`, `"tags":["b","c"]`)
-		if a := c.want(200, "GET", path, ""); a.json["hw_disk_bus"] != nil {
-			t.Fatalf("a removed property is still there: %s", a.body)
+		if a := c.want(200, "GET", path, ""); a.JSON["hw_disk_bus"] != nil {
+			t.Fatalf("a removed property is still there: %s", a.Text)
 		}
 		c.want(204, "PUT", path+"/tags/d", "")
 		c.want(204, "DELETE", path+"/tags/b", "")
@@ -366,7 +351,7 @@ func TestList(t *testing.T) {
 
 		names := func(query string) []string {
 			out := []string{}
-			for _, i := range c.want(200, "GET", "/v2/images?"+query, "").json["images"].([]any) {
+			for _, i := range c.want(200, "GET", "/v2/images?"+query, "").JSON["images"].([]any) {
 				out = append(out, i.(map[string]any)["name"].(string))
 			}
 			return out
@@ -404,10 +389,10 @@ func TestList(t *testing.T) {
 		path := "/v2/images?limit=3&sort=name:asc"
 		for path != "" {
 			a := c.want(200, "GET", path, "", `"first":"/v2/images?limit=3\u0026sort=name%3Aasc"`)
-			for _, i := range a.json["images"].([]any) {
+			for _, i := range a.JSON["images"].([]any) {
 				got = append(got, i.(map[string]any)["name"].(string))
 			}
-			path, _ = a.json["next"].(string)
+			path, _ = a.JSON["next"].(string)
 		}
 		testx.Equal(t, got, all)
 		for query, text := range map[string]string{
@@ -438,12 +423,12 @@ func TestSharing(t *testing.T) {
 		other.want(403, "POST", path+"/members", `{"member":"p5"}`)
 		other.want(200, "GET", path+"/members", "", `"p4"`)
 		c.want(403, "PUT", path+"/members/p4", `{"status":"accepted"}`)
-		if n := len(other.want(200, "GET", "/v2/images", "").json["images"].([]any)); n != 0 {
+		if n := len(other.want(200, "GET", "/v2/images", "").JSON["images"].([]any)); n != 0 {
 			t.Errorf("an image not accepted is listed")
 		}
 		other.want(200, "PUT", path+"/members/p4", `{"status":"accepted"}`, `"status":"accepted"`)
 		other.want(400, "PUT", path+"/members/p4", `{"status":"perhaps"}`)
-		if n := len(other.want(200, "GET", "/v2/images", "").json["images"].([]any)); n != 1 {
+		if n := len(other.want(200, "GET", "/v2/images", "").JSON["images"].([]any)); n != 1 {
 			t.Errorf("an accepted image is not listed")
 		}
 		c.want(404, "GET", path+"/members/p5", "")
@@ -494,8 +479,8 @@ func TestBadRequests(t *testing.T) {
 			`{"name":"` + strings.Repeat("n", 256) + `"}`: 400, `{"owner":3}`: 403, `null`: 400,
 		} {
 			a := c.send("POST", "/v2/images", "application/json", strings.NewReader(body))
-			if a.status != status {
-				t.Errorf("POST %s: got %d %s; want %d", body, a.status, a.body, status)
+			if a.Status != status {
+				t.Errorf("POST %s: got %d %s; want %d", body, a.Status, a.Text, status)
 			}
 		}
 		path := c.create("{}")
@@ -508,8 +493,8 @@ func TestBadRequests(t *testing.T) {
 			`[{"op":"add","path":"/x","value":3}]`: 400, `[{"op":"add","path":"/","value":"x"}]`: 400,
 		} {
 			a := c.send("PATCH", path, "application/openstack-images-v2.1-json-patch", strings.NewReader(body))
-			if a.status != status {
-				t.Errorf("PATCH %s: got %d %s; want %d", body, a.status, a.body, status)
+			if a.Status != status {
+				t.Errorf("PATCH %s: got %d %s; want %d", body, a.Status, a.Text, status)
 			}
 		}
 		c.check(c.send("PATCH", path, "application/json", strings.NewReader("[]")), "PATCH as JSON", 415)

@@ -50,45 +50,45 @@ func TestConcurrent(t *testing.T) {
 			return c.send("PATCH", path, "application/openstack-images-v2.1-json-patch", strings.NewReader(body))
 		}
 		testx.Equal(t, together(t, func(int) int {
-			return c.send("POST", "/v2/images", "application/json", strings.NewReader(`{"id":"`+id+`",`+raw+`}`)).status
+			return c.send("POST", "/v2/images", "application/json", strings.NewReader(`{"id":"`+id+`",`+raw+`}`)).Status
 		}), map[int]int{201: 1, 409: clients - 1})
 
-		testx.Equal(t, together(t, func(k int) int { return c.send("PUT", fmt.Sprintf("%s/tags/t%d", path, k), "", nil).status }), map[int]int{204: clients})
-		testx.Equal(t, together(t, func(k int) int { return patch(fmt.Sprintf(`[{"op":"add","path":"/p%d","value":"%d"}]`, k, k)).status }), map[int]int{200: clients})
-		got := c.want(200, "GET", path, "").json
+		testx.Equal(t, together(t, func(k int) int { return c.send("PUT", fmt.Sprintf("%s/tags/t%d", path, k), "", nil).Status }), map[int]int{204: clients})
+		testx.Equal(t, together(t, func(k int) int { return patch(fmt.Sprintf(`[{"op":"add","path":"/p%d","value":"%d"}]`, k, k)).Status }), map[int]int{200: clients})
+		got := c.want(200, "GET", path, "").JSON
 		testx.Equal(t, len(got["tags"].([]any)), clients)
 		for k := range clients {
 			testx.Equal(t, got[fmt.Sprintf("p%d", k)], any(fmt.Sprint(k)))
 		}
-		testx.Equal(t, together(t, func(k int) int { return c.send("DELETE", fmt.Sprintf("%s/tags/t%d", path, k/2), "", nil).status }),
+		testx.Equal(t, together(t, func(k int) int { return c.send("DELETE", fmt.Sprintf("%s/tags/t%d", path, k/2), "", nil).Status }),
 			map[int]int{204: clients / 2, 404: clients / 2})
-		testx.Equal(t, len(c.want(200, "GET", path, "").json["tags"].([]any)), clients/2)
+		testx.Equal(t, len(c.want(200, "GET", path, "").JSON["tags"].([]any)), clients/2)
 
 		body := func(k int) []byte { return bytes.Repeat([]byte{byte('A' + k)}, 700_000) }
-		testx.Equal(t, together(t, func(k int) int { return c.upload(path, body(k)).status }), map[int]int{204: 1, 409: clients - 1})
-		data := c.send("GET", path+"/file", "", nil).body
-		if !bytes.Equal(data, body(int(data[0]-'A'))) {
+		testx.Equal(t, together(t, func(k int) int { return c.upload(path, body(k)).Status }), map[int]int{204: 1, 409: clients - 1})
+		data := c.send("GET", path+"/file", "", nil).Text
+		if data != string(body(int(data[0]-'A'))) {
 			t.Fatal("the bytes are not one client's")
 		}
-		sum := md5.Sum(data)
+		sum := md5.Sum([]byte(data))
 		c.want(200, "GET", path, "", `"checksum":"`+hex.EncodeToString(sum[:])+`"`)
 		testx.Equal(t, c.files(), []string{id})
 
 		testx.Equal(t, together(t, func(int) int {
-			return c.send("POST", path+"/members", "application/json", strings.NewReader(`{"member":"p4"}`)).status
+			return c.send("POST", path+"/members", "application/json", strings.NewReader(`{"member":"p4"}`)).Status
 		}), map[int]int{200: 1, 409: clients - 1})
-		testx.Equal(t, together(t, func(int) int { return c.send("DELETE", path+"/members/p4", "", nil).status }), map[int]int{204: 1, 404: clients - 1})
+		testx.Equal(t, together(t, func(int) int { return c.send("DELETE", path+"/members/p4", "", nil).Status }), map[int]int{204: 1, 404: clients - 1})
 
 		// Readers meet the deletion: whole bytes or none.
 		seen := together(t, func(k int) int {
 			if k == clients/2 {
-				return c.send("DELETE", path, "", nil).status
+				return c.send("DELETE", path, "", nil).Status
 			}
 			a := c.send("GET", path+"/file", "", nil)
-			if a.status == http.StatusOK && !bytes.Equal(a.body, data) {
+			if a.Status == http.StatusOK && a.Text != data {
 				return 0
 			}
-			return a.status
+			return a.Status
 		})
 		testx.Equal(t, seen[204], 1)
 		testx.Equal(t, seen[200]+seen[404], clients-1)
@@ -125,7 +125,7 @@ func TestChurn(t *testing.T) {
 					a = c.send("POST", path+"/members", "application/json", strings.NewReader(fmt.Sprintf(`{"member":"m%d"}`, k)))
 				case 6:
 					a = c.send("GET", path+"/file", "", nil)
-					if a.status == http.StatusOK && !bytes.Equal(a.body, data) {
+					if a.Status == http.StatusOK && a.Text != string(data) {
 						return 1
 					}
 				case 7:
@@ -138,8 +138,8 @@ func TestChurn(t *testing.T) {
 					}
 					a = c.send("DELETE", path, "", nil)
 				}
-				if a.status >= 500 {
-					t.Errorf("client %d, step %d: %d %s", k, n, a.status, a.body)
+				if a.Status >= 500 {
+					t.Errorf("client %d, step %d: %d %s", k, n, a.Status, a.Text)
 				}
 			}
 			return 0
@@ -156,20 +156,20 @@ func (c *client) consistent() {
 	admin := c.as("admin")
 	testx.Eventually(c.t, "all tasks have ended", func() bool {
 		for _, status := range []string{"pending", "processing"} {
-			if len(admin.want(200, "GET", "/v2/tasks?status="+status, "").json["tasks"].([]any)) > 0 {
+			if len(admin.want(200, "GET", "/v2/tasks?status="+status, "").JSON["tasks"].([]any)) > 0 {
 				return false
 			}
 		}
 		return true
 	})
 	stored, staged := []string{}, []string{}
-	for _, v := range admin.want(200, "GET", "/v2/images?limit=1000&visibility=all", "").json["images"].([]any) {
+	for _, v := range admin.want(200, "GET", "/v2/images?limit=1000&visibility=all", "").JSON["images"].([]any) {
 		i := v.(map[string]any)
 		id := i["id"].(string)
 		switch i["status"] {
 		case "active", "deactivated":
 			stored = append(stored, id)
-			sum := md5.Sum(admin.check(admin.send("GET", "/v2/images/"+id+"/file", "", nil), id, 200).body)
+			sum := md5.Sum([]byte(admin.check(admin.send("GET", "/v2/images/"+id+"/file", "", nil), id, 200).Text))
 			testx.Equal(c.t, i["checksum"], any(hex.EncodeToString(sum[:])))
 		case "uploading":
 			staged = append(staged, id)
@@ -214,7 +214,7 @@ func TestCutAnywhere(t *testing.T) {
 		defer stop()
 		sendCut(t, address, request)
 		testx.Eventually(t, "the whole request is served", func() bool {
-			return bytes.Contains(c.send("GET", path, "", nil).body, []byte(`"status":"active"`))
+			return strings.Contains(c.send("GET", path, "", nil).Text, `"status":"active"`)
 		})
 		testx.Equal(t, c.files(), []string{filepath.Base(path)})
 	})

@@ -53,7 +53,7 @@ func (c *client) task(path string) map[string]any {
 	c.t.Helper()
 	var last map[string]any
 	testx.Eventually(c.t, "the task of "+path+" ends", func() bool {
-		list := c.as("admin").want(200, "GET", path+"/tasks", "").json["tasks"].([]any)
+		list := c.as("admin").want(200, "GET", path+"/tasks", "").JSON["tasks"].([]any)
 		last = list[0].(map[string]any)
 		return last["status"] == "success" || last["status"] == "failure"
 	})
@@ -111,11 +111,11 @@ func TestStageAndImport(t *testing.T) {
 		testx.Equal(t, task["status"], any("success"))
 		testx.Equal(t, task["image_id"], any(filepath.Base(path)))
 		got := c.want(200, "GET", path, "", `"status":"active"`, fmt.Sprintf(`"size":%d`, len(data)), `"stores":"file"`)
-		if got.json["os_glance_import_task"] != nil || got.json["os_hash_value"] == nil {
-			t.Fatalf("after the import: %s", got.body)
+		if got.JSON["os_glance_import_task"] != nil || got.JSON["os_hash_value"] == nil {
+			t.Fatalf("after the import: %s", got.Text)
 		}
-		if a := c.send("GET", path+"/file", "", nil); !bytes.Equal(a.body, data) {
-			t.Fatalf("%d bytes come back", len(a.body))
+		if a := c.send("GET", path+"/file", "", nil); a.Text != string(data) {
+			t.Fatalf("%d bytes come back", len(a.Text))
 		}
 		testx.Equal(t, c.names(c.staging), []string{})
 		c.want(409, "POST", path+"/import", `{"method":{"name":"glance-direct"}}`, "status active cannot be target")
@@ -225,12 +225,12 @@ func TestWebDownload(t *testing.T) {
 		body := `{"type":"import","input":{"import_from":"http://` + host + `/image","import_from_format":"raw","image_properties":{"name":"by task","disk_format":"raw","container_format":"bare","os_distro":"debian"}}}`
 		c.want(403, "POST", "/v2/tasks", body)
 		a := admin.want(201, "POST", "/v2/tasks", body, `"status":"pending"`, `"type":"import"`)
-		made := "/v2/images/" + a.json["image_id"].(string)
+		made := "/v2/images/" + a.JSON["image_id"].(string)
 		testx.Equal(t, admin.task(made)["status"], any("success"))
 		admin.want(200, "GET", made, "", `"name":"by task"`, `"status":"active"`, `"os_distro":"debian"`)
 		a = admin.want(201, "POST", "/v2/tasks", strings.Replace(body, "/image\"", "/absent\"", 1))
 		testx.Eventually(t, "the image of a failed import task is gone", func() bool {
-			return admin.send("GET", "/v2/images/"+a.json["image_id"].(string), "", nil).status == 404
+			return admin.send("GET", "/v2/images/"+a.JSON["image_id"].(string), "", nil).Status == 404
 		})
 	})
 }
@@ -261,7 +261,7 @@ func TestDeleteDuringImport(t *testing.T) {
 		c.want(204, "DELETE", path, "")
 		c.want(404, "GET", path, "")
 		testx.Eventually(t, "the task has failed", func() bool {
-			list := c.as("admin").want(200, "GET", "/v2/tasks?status=failure", "").json["tasks"].([]any)
+			list := c.as("admin").want(200, "GET", "/v2/tasks?status=failure", "").JSON["tasks"].([]any)
 			return len(list) == 1
 		})
 		testx.Equal(t, c.names(c.staging), []string{})
@@ -345,7 +345,7 @@ func TestSeveralStores(t *testing.T) {
 		testx.Equal(t, c.task(chosen)["status"], any("success"))
 		c.want(200, "GET", chosen, "", `"stores":"second,file"`)
 		admin.want(202, "POST", chosen+"/import", `{"method":{"name":"copy-image"},"all_stores":true}`)
-		testx.Equal(t, len(admin.want(200, "GET", chosen+"/tasks", "").json["tasks"].([]any)), 1)
+		testx.Equal(t, len(admin.want(200, "GET", chosen+"/tasks", "").JSON["tasks"].([]any)), 1)
 
 		id := filepath.Base(chosen)
 		c.want(403, "DELETE", "/v2/stores/second/"+id, "")
@@ -358,8 +358,8 @@ func TestSeveralStores(t *testing.T) {
 
 		c.want(403, "GET", both+"/locations", "")
 		a := admin.want(200, "GET", both+"/locations", "", `"store":"second"`, "file://")
-		if n := bytes.Count(a.body, []byte(`"url"`)); n != 2 {
-			t.Fatalf("%d locations: %s", n, a.body)
+		if n := strings.Count(a.Text, `"url"`); n != 2 {
+			t.Fatalf("%d locations: %s", n, a.Text)
 		}
 		queued := c.create("{" + raw + "}")
 		c.want(400, "POST", queued+"/locations", `{"url":"file:///etc/passwd"}`, "Invalid location")
@@ -498,8 +498,8 @@ func TestConversion(t *testing.T) {
 			task := c.task(path)
 			testx.Equal(t, []any{format, task["status"], task["message"]}, []any{format, "success", ""})
 			a := c.want(200, "GET", path, "", `"disk_format":"raw"`)
-			if size := a.json["size"].(float64); size < 4<<20 || size > 5<<20 || a.json["virtual_size"] != size {
-				t.Fatalf("%s: %s", format, a.body)
+			if size := a.JSON["size"].(float64); size < 4<<20 || size > 5<<20 || a.JSON["virtual_size"] != size {
+				t.Fatalf("%s: %s", format, a.Text)
 			}
 		}
 		testx.Equal(t, c.names(c.staging), []string{})
@@ -566,7 +566,7 @@ func TestCache(t *testing.T) {
 		admin := c.as("admin")
 		cached := func() []string {
 			out := []string{}
-			for _, e := range admin.want(200, "GET", "/v2/cache", "").json["cached_images"].([]any) {
+			for _, e := range admin.want(200, "GET", "/v2/cache", "").JSON["cached_images"].([]any) {
 				out = append(out, e.(map[string]any)["image_id"].(string))
 			}
 			return out
@@ -626,7 +626,7 @@ func TestExpiry(t *testing.T) {
 		c.check(c.stage(path, []byte("data")), "stage", 204)
 		c.want(202, "POST", path+"/import", `{"method":{"name":"glance-direct"}}`)
 		testx.Eventually(t, "the image is active", func() bool {
-			return bytes.Contains(c.send("GET", path, "", nil).body, []byte(`"status":"active"`))
+			return strings.Contains(c.send("GET", path, "", nil).Text, `"status":"active"`)
 		})
 		next := c.create("{" + raw + "}") // its task has the expired one looked for
 		c.check(c.stage(next, []byte("data")), "stage", 204)

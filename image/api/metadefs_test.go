@@ -21,7 +21,7 @@ func TestMetadefs(t *testing.T) {
 		a := admin.want(201, "POST", namespaces, `{"namespace":"OS::Full","display_name":"Full","description":"All there is","visibility":"public",
 			"properties":{"size":{"title":"Size","type":"integer","minimum":1}},"objects":[{"name":"thing","required":["size"],"properties":{"size":{"title":"Size","type":"integer"}}}],
 			"tags":[{"name":"red"}],"resource_type_associations":[{"name":"OS::Glance::Image","prefix":"hw_"}]}`, `"protected":false`, `"owner":"p1"`)
-		if got := a.header.Get("Location"); !strings.HasSuffix(got, namespaces+"/OS::Full") {
+		if got := a.Header.Get("Location"); !strings.HasSuffix(got, namespaces+"/OS::Full") {
 			t.Fatalf("Location %s", got)
 		}
 		const ns = namespaces + "/OS::Full"
@@ -32,7 +32,7 @@ func TestMetadefs(t *testing.T) {
 		c.want(404, "GET", namespaces+"/hidden", "", "The metadata definition namespace=hidden was not found.")
 		c.want(404, "GET", namespaces+"/hidden/objects", "")
 		names := func(query string) (out []string) {
-			for _, n := range c.want(200, "GET", namespaces+query, "").json["namespaces"].([]any) {
+			for _, n := range c.want(200, "GET", namespaces+query, "").JSON["namespaces"].([]any) {
 				out = append(out, n.(map[string]any)["namespace"].(string))
 			}
 			return out
@@ -60,7 +60,7 @@ func TestMetadefs(t *testing.T) {
 
 		admin.want(201, "POST", ns+"/tags", `{"tags":[{"name":"b"},{"name":"c"}]}`)
 		tagNames := func() (out []string) {
-			for _, v := range c.want(200, "GET", ns+"/tags?sort_key=name&sort_dir=asc", "").json["tags"].([]any) {
+			for _, v := range c.want(200, "GET", ns+"/tags?sort_key=name&sort_dir=asc", "").JSON["tags"].([]any) {
 				out = append(out, v.(map[string]any)["name"].(string))
 			}
 			return out
@@ -123,11 +123,11 @@ func TestCommon(t *testing.T) {
 		for range 2 {
 			testx.NoErr(t, c.svc.EnsureCommon(t.Context(), common))
 		}
-		list := c.want(200, "GET", namespaces+"?limit=100", "", "OS::OperatingSystem").json["namespaces"].([]any)
+		list := c.want(200, "GET", namespaces+"?limit=100", "", "OS::OperatingSystem").JSON["namespaces"].([]any)
 		testx.Equal(t, len(list), len(common))
 		for _, n := range common {
 			c.want(200, "GET", namespaces+"/"+n.Namespace, "", `"protected":true`, `"visibility":"public"`)
-			properties := c.want(200, "GET", namespaces+"/"+n.Namespace+"/properties", "").json["properties"].(map[string]any)
+			properties := c.want(200, "GET", namespaces+"/"+n.Namespace+"/properties", "").JSON["properties"].(map[string]any)
 			testx.Equal(t, slices.Sorted(maps.Keys(properties)), slices.Sorted(maps.Keys(n.Properties)))
 		}
 		admin := c.as("admin")
@@ -184,19 +184,19 @@ delete = @
 		admin := c.as("admin")
 		c.want(403, "POST", "/v2/images", `{"billing_code":"x"}`, "Property 'billing_code' is protected")
 		c.want(403, "POST", "/v2/images", `{"secret":"x"}`, "Property 'secret' is protected")
-		path := "/v2/images/" + admin.want(201, "POST", "/v2/images", `{"owner":"p2","visibility":"private","billing_code":"1","secret":"s","free":"f"}`, `"secret":"s"`).json["id"].(string)
+		path := "/v2/images/" + admin.want(201, "POST", "/v2/images", `{"owner":"p2","visibility":"private","billing_code":"1","secret":"s","free":"f"}`, `"secret":"s"`).JSON["id"].(string)
 		a := c.want(200, "GET", path, "", `"billing_code":"1"`, `"free":"f"`)
-		if a.json["secret"] != nil {
-			t.Fatalf("a member reads %s", a.body)
+		if a.JSON["secret"] != nil {
+			t.Fatalf("a member reads %s", a.Text)
 		}
-		if a := c.as("reader").want(200, "GET", path, "", `"free":"f"`); a.json["billing_code"] != nil {
-			t.Fatalf("a reader reads %s", a.body)
+		if a := c.as("reader").want(200, "GET", path, "", `"free":"f"`); a.JSON["billing_code"] != nil {
+			t.Fatalf("a reader reads %s", a.Text)
 		}
-		if a := c.want(200, "GET", "/v2/images", ""); strings.Contains(string(a.body), `"secret"`) {
-			t.Fatalf("a list shows %s", a.body)
+		if a := c.want(200, "GET", "/v2/images", ""); strings.Contains(a.Text, `"secret"`) {
+			t.Fatalf("a list shows %s", a.Text)
 		}
 		for token, n := range map[string]int{"admin": 1, "member": 0} {
-			testx.Equal(t, len(c.as(token).want(200, "GET", "/v2/images?secret=s", "").json["images"].([]any)), n)
+			testx.Equal(t, len(c.as(token).want(200, "GET", "/v2/images?secret=s", "").JSON["images"].([]any)), n)
 		}
 		patch := func(op, key string) string { return `[{"op":"` + op + `","path":"/` + key + `","value":"new"}]` }
 		c.want(403, "PATCH", path, patch("replace", "billing_code"), "is protected")

@@ -61,8 +61,8 @@ func TestOnS3(t *testing.T) {
 		c.check(to(data, "s3"), "upload", 204)
 		c.want(200, "GET", path, "", `"stores":"s3"`, fmt.Sprintf(`"size":%d`, len(data)))
 		testx.Equal(t, c.files(), []string{})
-		if a := c.send("GET", path+"/file", "", nil); !bytes.Equal(a.body, data) {
-			t.Fatalf("%d bytes come back", len(a.body))
+		if a := c.send("GET", path+"/file", "", nil); a.Text != string(data) {
+			t.Fatalf("%d bytes come back", len(a.Text))
 		}
 		c.check(c.send("GET", path+"/file", "", nil, "Range", "bytes=8999990-"), "range", 206, string(data[8999990:]))
 		admin.want(202, "POST", path+"/import", `{"method":{"name":"copy-image"},"stores":["file"]}`)
@@ -76,16 +76,16 @@ func TestOnS3(t *testing.T) {
 		// whichever copy is preferred, the bytes are the same; only a store that
 		// is there can be
 		for _, prefer := range []string{"s3", "file", "%20s3,file", "s3,s3,", ","} {
-			if a := c.send("GET", path+"/file?prefer="+prefer, "", nil); !bytes.Equal(a.body, data) {
-				t.Errorf("preferring %q: %d %d bytes", prefer, a.status, len(a.body))
+			if a := c.send("GET", path+"/file?prefer="+prefer, "", nil); a.Text != string(data) {
+				t.Errorf("preferring %q: %d %d bytes", prefer, a.Status, len(a.Text))
 			}
 		}
 		c.want(400, "GET", path+"/file?prefer=file,nowhere", "", "Store 'nowhere' is not configured.")
 		lost, err := bucket.List(t.Context())
 		testx.NoErr(t, err)
 		testx.NoErr(t, bucket.Delete(t.Context(), lost[0]))
-		if a := c.send("GET", path+"/file?prefer=s3", "", nil); !bytes.Equal(a.body, data) {
-			t.Errorf("a preferred copy that is lost: %d %d bytes", a.status, len(a.body))
+		if a := c.send("GET", path+"/file?prefer=s3", "", nil); a.Text != string(data) {
+			t.Errorf("a preferred copy that is lost: %d %d bytes", a.Status, len(a.Text))
 		}
 		admin.want(204, "DELETE", "/v2/stores/s3/"+filepath.Base(path), "")
 		admin.want(202, "POST", path+"/import", `{"method":{"name":"copy-image"},"all_stores":true}`)

@@ -1,10 +1,8 @@
 package api_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -80,20 +78,11 @@ func (o object) text(path ...string) string { s, _ := o.at(path...).(string); re
 // do sends a request, and fails the test unless the status is wanted.
 func (d *door) do(token, method, path, body string, want int) object {
 	d.t.Helper()
-	r := httptest.NewRequest(method, "http://cloud:9696"+path, strings.NewReader(body))
-	if token != "" {
-		r.Header.Set("X-Auth-Token", token)
+	a := testx.Ask(d.t, d.h, method, "http://cloud:9696"+path, strings.NewReader(body), "X-Auth-Token", token)
+	if a.Status != want {
+		d.t.Fatalf("%s %s as %s: %d, want %d: %s", method, path, token, a.Status, want, a.Text)
 	}
-	w := httptest.NewRecorder()
-	d.h.ServeHTTP(w, r)
-	if w.Code != want {
-		d.t.Fatalf("%s %s as %s: %d, want %d: %s", method, path, token, w.Code, want, w.Body)
-	}
-	out := object{}
-	if w.Body.Len() > 0 {
-		testx.NoErr(d.t, json.Unmarshal(w.Body.Bytes(), &out))
-	}
-	return out
+	return object(a.JSON)
 }
 
 const (

@@ -3,10 +3,8 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -72,38 +70,28 @@ func (c client) as(token string) *client { c.token = token; return &c }
 // at is the client at another microversion.
 func (c client) at(version string) *client { c.version = version; return &c }
 
-type answer struct {
-	status int
-	header http.Header
-	text   string
-	json   map[string]any
-}
+// answer is what came back.
+type answer = testx.Answer
 
 func (c *client) do(method, path, body string) answer {
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Header.Set("X-Auth-Token", c.token)
-	r.Header.Set("OpenStack-API-Version", "placement "+c.version)
+	c.t.Helper()
+	contentType := ""
 	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
+		contentType = "application/json"
 	}
-	w := httptest.NewRecorder()
-	c.h.ServeHTTP(w, r)
-	b, _ := io.ReadAll(w.Body)
-	a := answer{status: w.Code, header: w.Header(), text: string(b)}
-	json.Unmarshal(b, &a.json) //nolint:errcheck // an answer without JSON stays empty
-	return a
+	return testx.Ask(c.t, c.h, method, path, strings.NewReader(body), "X-Auth-Token", c.token, "OpenStack-API-Version", "placement "+c.version, "Content-Type", contentType)
 }
 
 // want fails unless the answer has the status and contains all texts.
 func (c *client) want(status int, method, path, body string, texts ...string) answer {
 	c.t.Helper()
 	a := c.do(method, path, body)
-	if a.status != status {
-		c.t.Fatalf("%s %s: got %d %s; want %d", method, path, a.status, a.text, status)
+	if a.Status != status {
+		c.t.Fatalf("%s %s: got %d %s; want %d", method, path, a.Status, a.Text, status)
 	}
 	for _, text := range texts {
-		if !strings.Contains(a.text, text) {
-			c.t.Fatalf("%s %s: got %s; want %q in it", method, path, a.text, text)
+		if !strings.Contains(a.Text, text) {
+			c.t.Fatalf("%s %s: got %s; want %q in it", method, path, a.Text, text)
 		}
 	}
 	return a
@@ -134,7 +122,7 @@ func (c *client) provider(name, parent, inventories string) string {
 // generation reads a provider's.
 func (c *client) generation(uuid string) int {
 	c.t.Helper()
-	return int(c.want(200, "GET", "/resource_providers/"+uuid, "").json["generation"].(float64))
+	return int(c.want(200, "GET", "/resource_providers/"+uuid, "").JSON["generation"].(float64))
 }
 
 func (c *client) traits(uuid string, names ...string) {
@@ -163,12 +151,12 @@ func TestProviders(t *testing.T) {
 		c.want(409, "POST", "/resource_providers", `{"name":"host1"}`, "Conflicting resource provider name: host1 already exists.", "placement.duplicate_name")
 		c.want(409, "POST", "/resource_providers", `{"name":"x","uuid":"`+root+`"}`, "uuid: "+root)
 		a := c.want(200, "GET", "/resource_providers/"+child, "", `"root_provider_uuid":"`+root+`"`, `"parent_provider_uuid":"`+root+`"`)
-		if a.header.Get("Last-Modified") == "" || a.header.Get("Cache-Control") != "no-cache" {
-			t.Fatalf("headers %v", a.header)
+		if a.Header.Get("Last-Modified") == "" || a.Header.Get("Cache-Control") != "no-cache" {
+			t.Fatalf("headers %v", a.Header)
 		}
 		old := c.at("1.0").want(200, "GET", "/resource_providers/"+child, "")
-		if len(old.json["links"].([]any)) != 3 || old.json["root_provider_uuid"] != nil {
-			t.Fatalf("1.0 shows %s", old.text)
+		if len(old.JSON["links"].([]any)) != 3 || old.JSON["root_provider_uuid"] != nil {
+			t.Fatalf("1.0 shows %s", old.Text)
 		}
 		c.at("1.19").want(201, "POST", "/resource_providers", `{"name":"older"}`)
 
@@ -176,7 +164,7 @@ func TestProviders(t *testing.T) {
 			"": 3, "?name=host1": 1, "?uuid=" + child: 1, "?in_tree=" + child: 2, "?resources=VCPU:4": 1, "?resources=VCPU:5": 0,
 			"?in_tree=" + clock.NewID(): 0,
 		} {
-			got := c.want(200, "GET", "/resource_providers"+query, "").json["resource_providers"].([]any)
+			got := c.want(200, "GET", "/resource_providers"+query, "").JSON["resource_providers"].([]any)
 			if len(got) != want {
 				t.Errorf("%s: got %d providers; want %d", query, len(got), want)
 			}
@@ -257,8 +245,8 @@ func TestAllocations(t *testing.T) {
 			t.Fatalf("the provider's generation went from %d to %d", before, after)
 		}
 		c.want(200, "GET", path, "", `"VCPU":3`, `"MEMORY_MB":512`, `"project_id":"p3"`, `"consumer_generation":1`, `"consumer_type":"INSTANCE"`)
-		if got := c.at("1.11").want(200, "GET", path, ""); got.json["project_id"] != nil {
-			t.Fatalf("1.11 shows %s", got.text)
+		if got := c.at("1.11").want(200, "GET", path, ""); got.JSON["project_id"] != nil {
+			t.Fatalf("1.11 shows %s", got.Text)
 		}
 		c.want(409, "PUT", path, claimBody(p, `"VCPU":1`, "null"), "expected 1 but got None")
 		c.want(204, "PUT", path, claimBody(p, `"VCPU":4`, "1"))
@@ -305,7 +293,7 @@ func TestConstraints(t *testing.T) {
 		for amount, ok := range map[int]bool{5: false, 10: true, 12: false, 50: true, 55: false} {
 			consumer := clock.NewID()
 			body := claimBody(p, fmt.Sprintf(`"DISK_GB":%d`, amount), "null")
-			found := len(c.want(200, "GET", fmt.Sprintf("/allocation_candidates?resources=DISK_GB:%d", amount), "").json["allocation_requests"].([]any)) == 1
+			found := len(c.want(200, "GET", fmt.Sprintf("/allocation_candidates?resources=DISK_GB:%d", amount), "").JSON["allocation_requests"].([]any)) == 1
 			if found != ok {
 				t.Errorf("%d: candidate %v; want %v", amount, found, ok)
 			}

@@ -17,7 +17,7 @@ func (c *client) forms(names map[string]string, query string) []string {
 	c.t.Helper()
 	out := []string{}
 	a := c.want(200, "GET", "/allocation_candidates?"+query, "")
-	for _, one := range a.json["allocation_requests"].([]any) {
+	for _, one := range a.JSON["allocation_requests"].([]any) {
 		var parts []string
 		for provider, held := range one.(map[string]any)["allocations"].(map[string]any) {
 			var amounts []string
@@ -26,7 +26,7 @@ func (c *client) forms(names map[string]string, query string) []string {
 			}
 			slices.Sort(amounts)
 			parts = append(parts, names[provider]+":"+strings.Join(amounts, ","))
-			if a.json["provider_summaries"].(map[string]any)[provider] == nil {
+			if a.JSON["provider_summaries"].(map[string]any)[provider] == nil {
 				c.t.Errorf("%s: no summary of %s", query, provider)
 			}
 		}
@@ -90,8 +90,8 @@ func TestCandidates(t *testing.T) {
 		}
 		// before 1.29 nothing is put together from a tree
 		old := c.at("1.28").want(200, "GET", "/allocation_candidates?resources=VCPU:1,DISK_GB:10", "")
-		if n := len(old.json["allocation_requests"].([]any)); n != 1 || strings.Contains(old.text, "root_provider_uuid") {
-			t.Errorf("1.28 has %s", old.text)
+		if n := len(old.JSON["allocation_requests"].([]any)); n != 1 || strings.Contains(old.Text, "root_provider_uuid") {
+			t.Errorf("1.28 has %s", old.Text)
 		}
 		c.want(200, "GET", "/allocation_candidates?resources=VCPU:1&limit=1", "", `"mappings": {"": ["`)
 		if n := len(c.forms(names, "resources=VCPU:1&limit=2")); n != 2 {
@@ -99,8 +99,8 @@ func TestCandidates(t *testing.T) {
 		}
 		c.want(200, "GET", "/allocation_candidates?resources=VCPU:3&required=!COMPUTE_NODE", "", `"VCPU": {"capacity": 8, "used": 5}`, `"MEMORY_MB": {"capacity": 512, "used": 0}`)
 		compact := c.at("1.16").want(200, "GET", "/allocation_candidates?resources=VCPU:3", "")
-		if strings.Contains(compact.text, "MEMORY_MB") || strings.Contains(compact.text, "traits") {
-			t.Errorf("1.16 has %s", compact.text)
+		if strings.Contains(compact.Text, "MEMORY_MB") || strings.Contains(compact.Text, "traits") {
+			t.Errorf("1.16 has %s", compact.Text)
 		}
 		c.at("1.10").want(200, "GET", "/allocation_candidates?resources=VCPU:4", "", `[{"allocations": [{"resource_provider": {"uuid": "`+a+`"}, "resources": {"VCPU": 4}}]}]`)
 	})
@@ -132,12 +132,12 @@ func TestCandidateErrors(t *testing.T) {
 			"resources=VCPU:1&%zz":                                                   "Invalid query string parameters",
 		} {
 			a := c.do("GET", "/allocation_candidates?"+query, "")
-			got := a.text
-			if errs, ok := a.json["errors"].([]any); ok {
+			got := a.Text
+			if errs, ok := a.JSON["errors"].([]any); ok {
 				got, _ = errs[0].(map[string]any)["detail"].(string)
 			}
-			if a.status != 400 || !strings.Contains(got, text) {
-				t.Errorf("%s: got %d %s; want 400 with %q", query, a.status, got, text)
+			if a.Status != 400 || !strings.Contains(got, text) {
+				t.Errorf("%s: got %d %s; want 400 with %q", query, a.Status, got, text)
 			}
 		}
 		c.at("1.21").want(400, "GET", "/allocation_candidates?resources=VCPU:1&required=!COMPUTE_NODE", "")
@@ -176,7 +176,7 @@ func BenchmarkCandidates(b *testing.B) {
 func BenchmarkClaim(b *testing.B) {
 	c := hundred(b)
 	var uuids []string
-	for _, p := range c.want(200, "GET", "/resource_providers", "").json["resource_providers"].([]any) {
+	for _, p := range c.want(200, "GET", "/resource_providers", "").JSON["resource_providers"].([]any) {
 		uuids = append(uuids, p.(map[string]any)["uuid"].(string))
 	}
 	i := 0

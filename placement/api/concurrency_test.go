@@ -206,13 +206,13 @@ func (m *contest) check() {
 				n++
 			}
 		}
-		got, _ := m.want(200, "GET", "/allocations/"+consumer, "").json["consumer_generation"].(float64)
+		got, _ := m.want(200, "GET", "/allocations/"+consumer, "").JSON["consumer_generation"].(float64)
 		if int(got) != n {
 			m.t.Errorf("consumer %s was written %d times and is of generation %v", consumer, n, got)
 		}
 	}
 	for name, n := range m.rivals {
-		testx.Equal(m.t, len(m.want(200, "GET", "/resource_providers?name="+name, "").json["resource_providers"].([]any)), n)
+		testx.Equal(m.t, len(m.want(200, "GET", "/resource_providers?name="+name, "").JSON["resource_providers"].([]any)), n)
 	}
 	for _, host := range m.hosts {
 		m.checkHost(host)
@@ -234,13 +234,13 @@ func (m *contest) checkHost(host string) {
 	m.t.Helper()
 	path := "/resource_providers/" + host
 	sums := map[string]float64{}
-	for _, held := range m.want(200, "GET", path+"/allocations", "").json["allocations"].(map[string]any) {
+	for _, held := range m.want(200, "GET", path+"/allocations", "").JSON["allocations"].(map[string]any) {
 		for class, n := range held.(map[string]any)["resources"].(map[string]any) {
 			sums[class] += n.(float64)
 		}
 	}
-	used := m.want(200, "GET", path+"/usages", "").json["usages"].(map[string]any)
-	for class, v := range m.want(200, "GET", path+"/inventories", "").json["inventories"].(map[string]any) {
+	used := m.want(200, "GET", path+"/usages", "").JSON["usages"].(map[string]any)
+	for class, v := range m.want(200, "GET", path+"/inventories", "").JSON["inventories"].(map[string]any) {
 		i := v.(map[string]any)
 		capacity := (i["total"].(float64) - i["reserved"].(float64)) * i["allocation_ratio"].(float64)
 		// An inventory may have been lowered below what was given away, by
@@ -249,7 +249,7 @@ func (m *contest) checkHost(host string) {
 			m.t.Errorf("%s of %s: %v used, %v allocated, capacity %v", class, host, used[class], sums[class], capacity)
 		}
 	}
-	traits := fmt.Sprint(m.want(200, "GET", path+"/traits", "").json["traits"])
+	traits := fmt.Sprint(m.want(200, "GET", path+"/traits", "").JSON["traits"])
 	for key := range m.traits {
 		if of, trait, _ := strings.Cut(key, " "); of == host && !strings.Contains(traits, trait) {
 			m.t.Errorf("trait %s of %s is lost", trait, host)

@@ -25,7 +25,7 @@ func TestReshaper(t *testing.T) {
 			"project_id":"p3","user_id":"u3","consumer_generation":1,"consumer_type":"INSTANCE"}}`, consumer, host, numa)
 		body := func(parts ...string) string { return "{" + strings.Join(parts, ",") + "}" }
 		generation := c.generation(host)
-		before := c.want(200, "GET", "/resource_providers/"+host+"/inventories", "").text
+		before := c.want(200, "GET", "/resource_providers/"+host+"/inventories", "").Text
 		c.want(403, "POST", "/reshaper", body(shapes(generation, 8), claims), "placement:reshaper:reshape")
 		service.at("1.29").want(404, "POST", "/reshaper", "{}")
 		service.want(405, "GET", "/reshaper", "")
@@ -38,7 +38,7 @@ func TestReshaper(t *testing.T) {
 		service.want(409, "POST", "/reshaper", body(shapes(generation, 3), claims), "would exceed the capacity")
 		service.want(400, "POST", "/reshaper", body(strings.Replace(shapes(generation, 8), numa, clock.NewID(), 1), claims), "placement.resource_provider.not_found")
 		service.want(400, "POST", "/reshaper", body(strings.Replace(shapes(generation, 8), `"VCPU"`, `"NOPE"`, 1), claims), "No such resource class NOPE")
-		testx.Equal(t, c.want(200, "GET", "/resource_providers/"+host+"/inventories", "").text, before)
+		testx.Equal(t, c.want(200, "GET", "/resource_providers/"+host+"/inventories", "").Text, before)
 
 		service.want(204, "POST", "/reshaper", body(shapes(generation, 8), claims))
 		c.want(200, "GET", "/resource_providers/"+host+"/usages", "", `"usages":{"DISK_GB":10}`, fmt.Sprintf(`"resource_provider_generation":%d`, generation+3))
@@ -66,10 +66,10 @@ func TestSharing(t *testing.T) {
 		count := func(query string, candidates, providers int) {
 			t.Helper()
 			a := c.want(200, "GET", "/allocation_candidates?"+query, "")
-			got, _ := a.json["allocation_requests"].([]any)
-			shown, _ := a.json["provider_summaries"].(map[string]any)
+			got, _ := a.JSON["allocation_requests"].([]any)
+			shown, _ := a.JSON["provider_summaries"].(map[string]any)
 			if len(got) != candidates || len(shown) != providers {
-				t.Errorf("%s: got %d candidates of %d providers; want %d of %d: %s", query, len(got), len(shown), candidates, providers, a.text)
+				t.Errorf("%s: got %d candidates of %d providers; want %d of %d: %s", query, len(got), len(shown), candidates, providers, a.Text)
 			}
 		}
 		count("resources=VCPU:1,DISK_GB:10", 1, 1)

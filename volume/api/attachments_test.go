@@ -15,22 +15,22 @@ func TestAttachments(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		id := f.create("member", "")
 		a := f.want(200, "member", "3.44", "POST", "/v3/attachments", `{"attachment":{"volume_uuid":"`+id+`","instance_uuid":"`+serverID+`"}}`)
-		testx.Equal(t, a.at("attachment", "status"), any("reserved"))
-		testx.Equal(t, a.at("attachment", "connection_info"), any(map[string]any{}))
-		testx.Equal(t, a.at("attachment", "attached_at"), nil)
-		at := a.at("attachment", "id").(string)
-		testx.Equal(t, f.await(id, "reserved").at("volume", "attachments"), any([]any{}))
+		testx.Equal(t, a.At("attachment", "status"), any("reserved"))
+		testx.Equal(t, a.At("attachment", "connection_info"), any(map[string]any{}))
+		testx.Equal(t, a.At("attachment", "attached_at"), nil)
+		at := a.At("attachment", "id").(string)
+		testx.Equal(t, f.await(id, "reserved").At("volume", "attachments"), any([]any{}))
 		f.refused(400, "Invalid volume: Volume "+id+" status must be available or downloading to reserve, but the current status is reserved.",
 			"member", "3.44", "POST", "/v3/attachments", `{"attachment":{"volume_uuid":"`+id+`"}}`)
 
 		a = f.want(200, "service", "3.44", "PUT", "/v3/attachments/"+at, `{"attachment":{"connector":{"host":"host1","mountpoint":"/dev/vdb","platform":"x86_64"}}}`)
-		testx.Equal(t, a.at("attachment", "connection_info"), any(map[string]any{"driver_volume_type": "simulated", "attachment_id": at, "export": id}))
-		testx.Equal(t, a.at("attachment", "status"), any("attaching"))
+		testx.Equal(t, a.At("attachment", "connection_info"), any(map[string]any{"driver_volume_type": "simulated", "attachment_id": at, "export": id}))
+		testx.Equal(t, a.At("attachment", "status"), any("attaching"))
 		f.want(404, "service", "3.43", "POST", "/v3/attachments/"+at+"/action", `{"os-complete":{}}`)
 		f.want(204, "service", "3.44", "POST", "/v3/attachments/"+at+"/action", `{"os-complete":{}}`)
 		f.await(id, "in-use")
 
-		v := f.want(200, "member", "", "GET", "/v3/volumes/detail", "").at("volumes", 0, "attachments", 0).(map[string]any)
+		v := f.want(200, "member", "", "GET", "/v3/volumes/detail", "").At("volumes", 0, "attachments", 0).(map[string]any)
 		for key, want := range map[string]any{
 			"id": id, "volume_id": id, "attachment_id": at, "server_id": serverID, "device": "/dev/vdb", "host_name": nil,
 		} {
@@ -38,27 +38,27 @@ func TestAttachments(t *testing.T) {
 		}
 		testx.Equal(t, v["attached_at"] != nil, true)
 		a = f.want(200, "admin", "", "GET", "/v3/volumes/"+id, "")
-		testx.Equal(t, a.at("volume", "attachments", 0, "host_name"), any("host1"))
+		testx.Equal(t, a.At("volume", "attachments", 0, "host_name"), any("host1"))
 
 		// A user cannot take the disk from under the server (CVE-2023-2088).
 		f.refused(409, "Detach volume from instance "+serverID+" using the Compute API", "member", "3.44", "DELETE", "/v3/attachments/"+at, "")
 		list := f.want(200, "reader", "3.27", "GET", "/v3/attachments?instance_id="+serverID, "")
-		testx.Equal(t, list.at("attachments"), any([]any{map[string]any{"id": at, "status": "attached", "instance": serverID, "volume_id": id}}))
-		testx.Equal(t, f.want(200, "reader", "3.27", "GET", "/v3/attachments/detail?volume_id="+id, "").at("attachments", 0, "attach_mode"), any("rw"))
-		testx.Equal(t, f.want(200, "foreign", "3.27", "GET", "/v3/attachments", "").ids("attachments"), []string{})
-		testx.Equal(t, f.want(200, "admin", "3.27", "GET", "/v3/attachments?all_tenants=1", "").ids("attachments"), []string{at})
+		testx.Equal(t, list.At("attachments"), any([]any{map[string]any{"id": at, "status": "attached", "instance": serverID, "volume_id": id}}))
+		testx.Equal(t, f.want(200, "reader", "3.27", "GET", "/v3/attachments/detail?volume_id="+id, "").At("attachments", 0, "attach_mode"), any("rw"))
+		testx.Equal(t, f.want(200, "foreign", "3.27", "GET", "/v3/attachments", "").IDs("attachments"), []string{})
+		testx.Equal(t, f.want(200, "admin", "3.27", "GET", "/v3/attachments?all_tenants=1", "").IDs("attachments"), []string{at})
 		f.want(404, "reader", "3.26", "GET", "/v3/attachments", "")
 
 		a = f.want(200, "service", "3.44", "DELETE", "/v3/attachments/"+at, "")
-		testx.Equal(t, a.at("attachments"), any([]any{}))
+		testx.Equal(t, a.At("attachments"), any([]any{}))
 		f.await(id, "available")
 		f.refused(404, "Volume attachment could not be found with filter: attachment_id = "+at+".", "member", "3.44", "GET", "/v3/attachments/"+at, "")
 
 		// In one request, and given back by the user.
 		a = f.want(200, "member", "3.54", "POST", "/v3/attachments", `{"attachment":{"volume_uuid":"`+id+`","connector":{"host":"host1"},"mode":"ro"}}`)
-		testx.Equal(t, a.at("attachment", "attach_mode"), any("ro"))
-		testx.Equal(t, a.at("attachment", "instance"), nil)
-		f.want(200, "member", "3.54", "DELETE", "/v3/attachments/"+a.at("attachment", "id").(string), "")
+		testx.Equal(t, a.At("attachment", "attach_mode"), any("ro"))
+		testx.Equal(t, a.At("attachment", "instance"), nil)
+		f.want(200, "member", "3.54", "DELETE", "/v3/attachments/"+a.At("attachment", "id").(string), "")
 		f.await(id, "available")
 	})
 }

@@ -1,14 +1,11 @@
 package api_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -143,44 +140,23 @@ func newFixture(t testing.TB, d *db.DB) *fixture {
 }
 
 // answer is what came back.
-type answer struct {
-	code   int
-	header http.Header
-	raw    []byte
-	body   map[string]any
-}
+type answer = testx.Answer
 
 // do sends a request as a persona at a microversion; body is JSON text.
 func (f *fixture) do(token, version, method, path, body string) answer {
 	f.t.Helper()
-	var in io.Reader
-	if body != "" {
-		in = strings.NewReader(body)
-	}
-	r := httptest.NewRequest(method, "http://cloud"+path, in)
-	if token != "" {
-		r.Header.Set("X-Auth-Token", token)
-	}
 	if version != "" {
-		r.Header.Set("OpenStack-API-Version", "volume "+version)
+		version = "volume " + version
 	}
-	w := httptest.NewRecorder()
-	f.h.ServeHTTP(w, r)
-	a := answer{code: w.Code, header: w.Header(), raw: w.Body.Bytes()}
-	if bytes.HasPrefix(bytes.TrimSpace(a.raw), []byte("{")) {
-		if err := json.Unmarshal(a.raw, &a.body); err != nil {
-			f.t.Fatalf("%s %s: answer is no JSON: %v\n%s", method, path, err, a.raw)
-		}
-	}
-	return a
+	return testx.Ask(f.t, f.h, method, "http://cloud"+path, strings.NewReader(body), "X-Auth-Token", token, "OpenStack-API-Version", version)
 }
 
 // want is do with the expected code.
 func (f *fixture) want(code int, token, version, method, path, body string) answer {
 	f.t.Helper()
 	a := f.do(token, version, method, path, body)
-	if a.code != code {
-		f.t.Fatalf("%s %s %s as %q at %s: got %d, want %d: %s", method, path, body, token, version, a.code, code, a.raw)
+	if a.Status != code {
+		f.t.Fatalf("%s %s %s as %q at %s: got %d, want %d: %s", method, path, body, token, version, a.Status, code, a.Text)
 	}
 	return a
 }
@@ -190,37 +166,8 @@ func (f *fixture) refused(code int, message, token, version, method, path, body 
 	f.t.Helper()
 	a := f.want(code, token, version, method, path, body)
 	names := map[int]string{400: "badRequest", 403: "forbidden", 404: "itemNotFound", 409: "conflictingRequest", 413: "overLimit"}
-	testx.Equal(f.t, a.at(names[code], "message"), any(message))
-	testx.Equal(f.t, a.at(names[code], "code"), any(float64(code)))
-}
-
-// at walks into an answer: maps by key, arrays by index.
-func (a answer) at(path ...any) any {
-	var v any = a.body
-	for _, p := range path {
-		switch p := p.(type) {
-		case string:
-			m, _ := v.(map[string]any)
-			v = m[p]
-		case int:
-			l, _ := v.([]any)
-			if p >= len(l) {
-				return nil
-			}
-			v = l[p]
-		}
-	}
-	return v
-}
-
-// ids are the ids of a list in an answer.
-func (a answer) ids(key string) []string {
-	out := []string{}
-	list, _ := a.at(key).([]any)
-	for i := range list {
-		out = append(out, a.at(key, i, "id").(string))
-	}
-	return out
+	testx.Equal(f.t, a.At(names[code], "message"), any(message))
+	testx.Equal(f.t, a.At(names[code], "code"), any(float64(code)))
 }
 
 const latest = "latest"
@@ -228,7 +175,7 @@ const latest = "latest"
 // create makes a volume and waits until it is available.
 func (f *fixture) create(token, fields string) string {
 	f.t.Helper()
-	id := f.want(202, token, "", "POST", "/v3/volumes", `{"volume":{"size":1`+fields+`}}`).at("volume", "id").(string)
+	id := f.want(202, token, "", "POST", "/v3/volumes", `{"volume":{"size":1`+fields+`}}`).At("volume", "id").(string)
 	f.await(id, "available")
 	return id
 }
@@ -239,7 +186,7 @@ func (f *fixture) await(id, status string) answer {
 	var a answer
 	testx.Eventually(f.t, "volume "+id+" is "+status, func() bool {
 		a = f.do("service", latest, "GET", "/v3/volumes/"+id, "")
-		return a.code == 404 && status == "" || a.at("volume", "status") == any(status)
+		return a.Status == 404 && status == "" || a.At("volume", "status") == any(status)
 	})
 	return a
 }
@@ -248,7 +195,7 @@ func (f *fixture) await(id, status string) answer {
 func (f *fixture) attach(volumeID string) string {
 	f.t.Helper()
 	a := f.want(200, "member", "3.44", "POST", "/v3/attachments", `{"attachment":{"volume_uuid":"`+volumeID+`","instance_uuid":"`+serverID+`"}}`)
-	id := a.at("attachment", "id").(string)
+	id := a.At("attachment", "id").(string)
 	f.want(200, "service", "3.44", "PUT", "/v3/attachments/"+id, `{"attachment":{"connector":{"host":"host1","mountpoint":"/dev/vdb"}}}`)
 	f.want(204, "service", "3.44", "POST", "/v3/attachments/"+id+"/action", `{"os-complete":{}}`)
 	return id

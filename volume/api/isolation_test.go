@@ -61,7 +61,7 @@ func TestIsolation(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		volume := f.create("member", `,"name":"secret","metadata":{"k":"secret"}`)
 		attachment := f.attach(volume)
-		typ := f.want(200, "admin", "", "GET", "/v3/types/default", "").at("volume_type", "id").(string)
+		typ := f.want(200, "admin", "", "GET", "/v3/types/default", "").At("volume_type", "id").(string)
 		fill := strings.NewReplacer("{volume_id}", volume, "{attachment_id}", attachment, "{type_id}", typ, "{key}", "k", "{target_id}", p1,
 			"{message_id}", volume, "{snapshot_id}", absentID, "{backup_id}", absentID)
 		before := f.want(200, "admin", latest, "GET", "/v3/volumes/"+volume, "")
@@ -80,23 +80,23 @@ func TestIsolation(t *testing.T) {
 
 			a := f.do("foreign", latest, r.Method, path, body)
 			switch {
-			case strings.Contains(string(a.raw), "secret"), strings.Contains(string(a.raw), volume) && a.code < 300:
-				t.Errorf("%s shows another project: %s", op, a.raw)
-			case slices.Contains(open, op), a.code == 403, a.code == 404:
-			case r.Method == http.MethodGet && a.code == 200 && !strings.Contains(r.Path, "{"): // an empty list
+			case strings.Contains(a.Text, "secret"), strings.Contains(a.Text, volume) && a.Status < 300:
+				t.Errorf("%s shows another project: %s", op, a.Text)
+			case slices.Contains(open, op), a.Status == 403, a.Status == 404:
+			case r.Method == http.MethodGet && a.Status == 200 && !strings.Contains(r.Path, "{"): // an empty list
 			default:
-				t.Errorf("%s: another project's member gets %d: %s", op, a.code, a.raw)
+				t.Errorf("%s: another project's member gets %d: %s", op, a.Status, a.Text)
 			}
 			writes := r.Method != http.MethodGet && op != "os-show_image_metadata"
-			if a := f.do("reader", latest, r.Method, path, body); writes && a.code != 403 {
-				t.Errorf("%s: a reader gets %d: %s", op, a.code, a.raw)
-			} else if a.code == 500 {
-				t.Errorf("%s: %s", op, a.raw)
+			if a := f.do("reader", latest, r.Method, path, body); writes && a.Status != 403 {
+				t.Errorf("%s: a reader gets %d: %s", op, a.Status, a.Text)
+			} else if a.Status == 500 {
+				t.Errorf("%s: %s", op, a.Text)
 			}
 		}
 		after := f.want(200, "admin", latest, "GET", "/v3/volumes/"+volume, "")
-		if fmt.Sprint(before.body) != fmt.Sprint(after.body) {
-			t.Errorf("the volume changed:\n%v\n%v", before.body, after.body)
+		if fmt.Sprint(before.JSON) != fmt.Sprint(after.JSON) {
+			t.Errorf("the volume changed:\n%v\n%v", before.JSON, after.JSON)
 		}
 	})
 }
@@ -122,8 +122,8 @@ func TestBadBodies(t *testing.T) {
 			}
 			for _, body := range wrong {
 				a := f.do("admin", latest, r.Method, "/v3"+fill.Replace(r.Path), body)
-				if a.code != 400 || a.at("badRequest", "message") == nil {
-					t.Errorf("%s %s: got %d %s", op, body, a.code, a.raw)
+				if a.Status != 400 || a.At("badRequest", "message") == nil {
+					t.Errorf("%s %s: got %d %s", op, body, a.Status, a.Text)
 				}
 			}
 		}
@@ -134,7 +134,7 @@ func TestBadBodies(t *testing.T) {
 			`{"volume":{"size":1,"nonsense":7}}`:       "Invalid input for field/attribute volume. Value: {'nonsense': 7, 'size': 1}. Additional properties are not allowed ('nonsense' was unexpected)",
 		} {
 			a := f.want(400, "member", latest, "POST", "/v3/volumes", body)
-			if got := a.at("badRequest", "message").(string); !strings.HasSuffix(got, message) {
+			if got := a.At("badRequest", "message").(string); !strings.HasSuffix(got, message) {
 				t.Errorf("%s: %q", body, got)
 			}
 		}
