@@ -201,6 +201,7 @@ func eventOf(n rpc.Notification) (event, bool) {
 	if json.Unmarshal(raw, &p) != nil {
 		return e, false
 	}
+	original := p.Original
 	for _, inner := range []*notice{p.Port, p.Network, p.Subnet, p.Router, p.RouterInterface, p.FloatingIP, p.SecurityGroup, p.Rule} {
 		if inner != nil {
 			p = *inner
@@ -214,11 +215,19 @@ func eventOf(n rpc.Notification) (event, bool) {
 		e.ServerID = p.DeviceID
 	}
 	e.Gone = strings.HasSuffix(n.EventType, ".delete.end") || strings.HasSuffix(n.EventType, ".deleted") || n.EventType == "image.delete"
-	if e.Topic == "image" {
+	switch e.Topic {
+	case "image":
 		e.imageSeenBy(p)
+	case "network", "subnet":
+		e.everybody = p.toAll()
+		e.everybodyNoMore = original != nil && original.toAll() && !e.everybody
 	}
 	return e, true
 }
+
+// toAll reports whether all projects see a network, or a subnet for its
+// network's sake.
+func (p notice) toAll() bool { return p.Shared || p.External }
 
 // imageSeenBy says who sees an image, and who did until now.
 func (e *event) imageSeenBy(p notice) {
@@ -263,7 +272,11 @@ type notice struct {
 	MemberID                string   `json:"member_id"`
 	Members                 []string `json:"members"`
 	WasVisibility           string   `json:"was_visibility"`
+	Shared                  bool     `json:"shared"`
+	External                bool     `json:"router:external"`
 
+	// Original is what a network was, if it was seen by others than now.
+	Original        *notice `json:"original"`
 	Port            *notice `json:"port"`
 	Network         *notice `json:"network"`
 	Subnet          *notice `json:"subnet"`

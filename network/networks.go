@@ -205,6 +205,7 @@ func (s *Service) UpdateNetwork(ctx context.Context, id string, u NetworkUpdate)
 		if err := s.checkExposure(ctx, n, u); err != nil {
 			return err
 		}
+		was := sightOf(n)
 		set(&n.Name, u.Name)
 		set(&n.Description, u.Description)
 		set(&n.AdminStateUp, u.AdminStateUp)
@@ -228,6 +229,9 @@ func (s *Service) UpdateNetwork(ctx context.Context, id string, u NetworkUpdate)
 		}
 		c.dirty.network(id)
 		c.note("network.update.end", "network", networkPayload(n))
+		if was != sightOf(n) {
+			c.original(was)
+		}
 		out = n
 		return nil
 	})

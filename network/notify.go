@@ -27,6 +27,12 @@ func (c *change) note(event, resource string, payload any) {
 	c.notes = append(c.notes, note{event, map[string]any{resource: payload}})
 }
 
+// original adds to the newest notification what its resource was before:
+// Neutron's messages tell only what it is.
+func (c *change) original(was any) {
+	c.notes[len(c.notes)-1].payload["original"] = was
+}
+
 // event adds an event for compute.
 func (c *change) event(name string, p *Port) {
 	c.events = append(c.events, Event{Name: name, ServerUUID: p.DeviceID, Tag: p.ID, Status: "completed"})
@@ -134,12 +140,27 @@ func networkPayload(n *Network) sdk.Network {
 	}
 }
 
-func subnetPayload(s *Subnet) sdk.Subnet {
-	out := sdk.Subnet{
+// sight is what decides whether others than its project see a network.
+type sight struct {
+	Shared   bool `json:"shared"`
+	External bool `json:"router:external"`
+}
+
+func sightOf(n *Network) sight { return sight{n.Shared, n.External} }
+
+// subnetNote is a subnet in a notification. Who sees its network because that
+// is shared sees the subnet, too.
+type subnetNote struct {
+	sdk.Subnet
+	Shared bool `json:"shared"`
+}
+
+func subnetPayload(s *Subnet) subnetNote {
+	out := subnetNote{Shared: s.Shared, Subnet: sdk.Subnet{
 		ID: s.ID, Name: s.Name, ProjectID: s.ProjectID, NetworkID: s.NetworkID, IPVersion: s.Version, CIDR: s.CIDR, GatewayIP: s.GatewayIP,
 		EnableDHCP: s.EnableDHCP, DNSNameservers: s.DNSNameservers, IPv6AddressMode: s.AddressMode, IPv6RAMode: s.RAMode,
 		Description: s.Description, RevisionNumber: s.RevisionNumber,
-	}
+	}}
 	for _, p := range s.AllocationPools {
 		out.AllocationPools = append(out.AllocationPools, sdk.AllocationPool(p))
 	}

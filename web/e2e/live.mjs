@@ -177,7 +177,7 @@ try {
       if (w.opened > 1) throw new Error(`${w.opened} streams`)
     }
   })
-  await step('images of another project: shown while they may be seen, gone when they may not', async () => {
+  await step('images and networks of another project: shown while they may be seen, gone when they may not', async () => {
     const away = await admin.must('identity', 'POST', '/projects', { project: { name: 'class-away', domain_id: 'default' } })
     const user = await admin.must('identity', 'POST', '/users', { user: { name: 'class-carl', password: pw, domain_id: 'default' } })
     const [role] = await admin.must('identity', 'GET', '/roles?name=member')
@@ -199,6 +199,22 @@ try {
     await seen(c, 'it is made private', () => show(poster.id, 'private'), () => carl.gone('poster'), admin)
     await seen(c, 'it is shared no more', () => anna.must('image', 'DELETE', `/v2/images/${letter.id}/members/${away.id}`), () => carl.gone('letter'))
     for (const one of [poster, letter]) await anna.must('image', 'DELETE', `/v2/images/${one.id}`)
+
+    const network = await anna.must('network', 'POST', '/networks', { network: { name: 'common' } })
+    await anna.must('network', 'POST', '/subnets', { subnet: { network_id: network.id, ip_version: 4, cidr: '10.41.0.0/24' } })
+    const share = (attributes) => admin.must('network', 'PUT', `/networks/${network.id}`, { network: attributes })
+    await c.look('project', 'networks')
+    await carl.gone('common')
+    await seen(c, 'a network is shared', () => share({ shared: true }), () => carl.has('10.41.0.0/24'), admin)
+    const more = { subnet: { network_id: network.id, ip_version: 4, cidr: '10.42.0.0/24' } }
+    await seen(c, 'it gets another subnet', () => anna.must('network', 'POST', '/subnets', more), () => carl.has('10.42.0.0/24'))
+    await seen(c, 'it is made private', () => share({ shared: false }), () => carl.gone('common'), admin)
+    await seen(c, 'it is made external', () => share({ 'router:external': true }), () => carl.has('common'), admin)
+    c.on = false
+    await carl.follow('common')
+    await carl.page.getByRole('heading', { name: 'common' }).waitFor()
+    await seen(c, 'it is external no more, its own page says', () => share({ 'router:external': false }), () => carl.page.locator('[data-gone]').waitFor(), admin)
+    await anna.must('network', 'DELETE', `/networks/${network.id}`)
     for (const [kind, thing] of [['users', user], ['projects', away]]) await admin.must('identity', 'DELETE', `/${kind}/${thing.id}`)
   })
   await step('what is deleted elsewhere says so on its own page; who deletes it there is brought to the list', async () => {
