@@ -228,6 +228,9 @@ func (l *lab) consoles(t *testing.T) {
 	for i := range 2 { // it is free again when one has left
 		port, err := l.d.OpenConsole(t.Context(), testID, driver.Serial)
 		testx.NoErr(t, err)
+		hung := time.AfterFunc(bootLimit, func() { port.Close() })
+		// login throws away what is typed before it asks.
+		l.waitConsole(t, "a prompt", func(text string) bool { return strings.Count(text, "login: ") > i })
 		name := fmt.Sprintf("nobody%d", i)
 		_, err = io.WriteString(port, name+"\r")
 		testx.NoErr(t, err)
@@ -245,6 +248,7 @@ func (l *lab) consoles(t *testing.T) {
 			_, after, ok := strings.Cut(text, name)
 			return ok && strings.Contains(after, "incorrect")
 		})
+		hung.Stop()
 		testx.NoErr(t, port.Close())
 	}
 }
