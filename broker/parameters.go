@@ -32,8 +32,9 @@ type GlobalParameter struct {
 }
 
 // parameters are runtime parameters: values of JSON that mean nothing to the
-// broker itself, but for shovels that move messages here. Operator policies and limits of virtual hosts, which RabbitMQ
-// keeps as parameters too, are elsewhere.
+// broker itself, but for shovels that move messages here. Operator policies and
+// limits of virtual hosts, which RabbitMQ keeps as parameters too, are
+// elsewhere.
 type parameters struct {
 	mu     sync.Mutex
 	list   map[parameterKey]json.RawMessage // guarded by mu
@@ -173,9 +174,23 @@ func (b *Broker) Parameters() []ParameterDef {
 	return list
 }
 
+// check refuses a parameter that means something the broker does not do.
+func (d *ParameterDef) check() error {
+	if d.Component != componentShovel {
+		return nil
+	}
+	if _, _, err := movement(d.VHost, d.Value); err != nil {
+		return fmt.Errorf("shovel '%s': %w", d.Name, err)
+	}
+	return nil
+}
+
 // SetParameter sets a parameter.
 func (b *Broker) SetParameter(d ParameterDef) error {
 	if _, err := b.VHost(d.VHost); err != nil {
+		return err
+	}
+	if err := d.check(); err != nil {
 		return err
 	}
 	p, k := &b.params, parameterKey{d.VHost, d.Component, d.Name}

@@ -35,9 +35,9 @@ func TestParameters(t *testing.T) {
 	testx.NoErr(t, b.AddVHost(vhost))
 	testx.NoErr(t, b.AddVHost(broker.VHostInfo{Name: "w"}))
 	for _, name := range []string{"v", "w"} {
-		testx.NoErr(t, b.SetParameter(broker.ParameterDef{Component: "shovel", VHost: name, Name: "s", Value: json.RawMessage(`{"a":1}`)}))
+		testx.NoErr(t, b.SetParameter(broker.ParameterDef{Component: "federation-upstream", VHost: name, Name: "s", Value: json.RawMessage(`{"a":1}`)}))
 	}
-	testx.ErrIs(t, b.SetParameter(broker.ParameterDef{Component: "shovel", VHost: "none", Name: "s"}), broker.ErrUnknownVHost)
+	testx.ErrIs(t, b.SetParameter(broker.ParameterDef{Component: "federation-upstream", VHost: "none", Name: "s"}), broker.ErrUnknownVHost)
 	testx.NoErr(t, b.DeleteVHost("w")) // its parameters go with it
 	testx.ErrIs(t, b.DeleteVHost("v"), broker.ErrProtected)
 	globals, params := b.GlobalParameters(), b.AllParameters()

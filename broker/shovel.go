@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,25 +44,61 @@ type shovel struct {
 // errStopped ends a shovel that is no more wanted.
 var errStopped = errors.New("the shovel was stopped")
 
-// movement reads a shovel's definition. ok says that it is one the broker
-// runs: from a queue to a queue here, until the queue is moved.
-func movement(vhost string, value json.RawMessage) (from, to string, ok bool) {
+// ErrNotRun is why a shovel is refused.
+var ErrNotRun = errors.New("this broker's shovels move what is in a queue to another queue of their virtual host (src-delete-after: queue-length), and nothing else is run")
+
+// movement reads a shovel's definition: from a queue to a queue here, until
+// the queue is moved. Anything else is refused by name, for what is taken is done.
+func movement(vhost string, value json.RawMessage) (from, to string, err error) {
+	var keys map[string]json.RawMessage
 	var v struct {
-		SrcURI    oneOrMore       `json:"src-uri"`
-		DestURI   oneOrMore       `json:"dest-uri"`
-		SrcQueue  string          `json:"src-queue"`
-		DestQueue string          `json:"dest-queue"`
-		Until     json.RawMessage `json:"src-delete-after"`
-		UntilOld  json.RawMessage `json:"delete-after"`
+		SrcQueue  string `json:"src-queue"`
+		DestQueue string `json:"dest-queue"`
 	}
-	if json.Unmarshal(value, &v) != nil || v.SrcQueue == "" || v.DestQueue == "" || !v.SrcURI.here(vhost) || !v.DestURI.here(vhost) {
-		return "", "", false
+	if json.Unmarshal(value, &keys) != nil || json.Unmarshal(value, &v) != nil {
+		return "", "", fmt.Errorf("its value is no definition: %w", ErrNotRun)
 	}
-	until := v.Until
-	if until == nil {
-		until = v.UntilOld
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if runs := shovelKeys[key]; runs == nil || !runs(vhost, keys[key]) { // the value may hold a password
+			return "", "", fmt.Errorf("its %s is not run: %w", key, ErrNotRun)
+		}
 	}
-	return v.SrcQueue, v.DestQueue, string(until) == `"queue-length"`
+	for _, key := range []string{"src-uri", "src-queue", "dest-uri", "dest-queue"} {
+		if keys[key] == nil {
+			return "", "", fmt.Errorf("it has no %s: %w", key, ErrNotRun)
+		}
+	}
+	if keys["src-delete-after"] == nil && keys["delete-after"] == nil {
+		return "", "", fmt.Errorf("it has no src-delete-after: %w", ErrNotRun)
+	}
+	return v.SrcQueue, v.DestQueue, nil
+}
+
+// shovelKeys tells of each key of a shovel which values are done as they say. How
+// much is in hand at once, when it is tried again and what is confirmed to
+// whom change nothing of what arrives, or make it less safe than it is.
+var shovelKeys = map[string]func(vhost string, value json.RawMessage) bool{
+	"src-uri": uriHere, "dest-uri": uriHere, "src-queue": isName, "dest-queue": isName,
+	"src-protocol": is("amqp091"), "dest-protocol": is("amqp091"),
+	"src-delete-after": is("queue-length"), "delete-after": is("queue-length"),
+	"add-forward-headers": isFalse, "dest-add-forward-headers": isFalse, "dest-add-timestamp-header": isFalse,
+	"ack-mode": isAnything, "prefetch-count": isAnything, "src-prefetch-count": isAnything, "reconnect-delay": isAnything,
+}
+
+func isAnything(string, json.RawMessage) bool { return true }
+
+func isFalse(_ string, value json.RawMessage) bool { return string(value) == "false" }
+
+func is(word string) func(string, json.RawMessage) bool {
+	return func(_ string, value json.RawMessage) bool {
+		var s string
+		return json.Unmarshal(value, &s) == nil && s == word
+	}
+}
+
+func isName(_ string, value json.RawMessage) bool {
+	var s string
+	return json.Unmarshal(value, &s) == nil && s != ""
 }
 
 // oneOrMore is a URI or a list of them.
@@ -76,9 +114,10 @@ func (o *oneOrMore) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]string)(o))
 }
 
-// here tells whether the only URI is this broker's virtual host: amqp:///NAME.
-func (o oneOrMore) here(vhost string) bool {
-	if len(o) != 1 {
+// uriHere tells whether the only URI is this broker's virtual host: amqp:///NAME.
+func uriHere(vhost string, value json.RawMessage) bool {
+	var o oneOrMore
+	if json.Unmarshal(value, &o) != nil || len(o) != 1 {
 		return false
 	}
 	u, err := url.Parse(o[0])
@@ -112,8 +151,9 @@ func (b *Broker) startShovel(k parameterKey, value json.RawMessage) {
 	if k.component != componentShovel {
 		return
 	}
-	from, to, ok := movement(k.vhost, value)
-	if !ok {
+	from, to, err := movement(k.vhost, value)
+	if err != nil { // of a build that kept them
+		b.env.Log.Warn("a shovel is not run", "vhost", k.vhost, "shovel", k.name, "error", err)
 		return
 	}
 	b.mu.Lock()
@@ -149,10 +189,12 @@ func (b *Broker) RestartShovel(vhost, name string) bool {
 	}
 	k := parameterKey{vhost, componentShovel, name}
 	b.params.mu.Lock()
-	value := b.params.list[k]
+	value, ok := b.params.list[k]
 	b.params.mu.Unlock()
-	b.startShovel(k, value)
-	return true
+	if ok { // else it is done by now
+		b.startShovel(k, value)
+	}
+	return ok
 }
 
 // stopShovel ends a shovel if it runs, and forgets it.

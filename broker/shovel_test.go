@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -177,30 +178,54 @@ func TestMoveGoesOn(t *testing.T) {
 	testx.Equal(t, len(seen), n)
 }
 
-// TestOtherShovels are kept, and stand still.
+// TestOtherShovels are refused, each for what of it is not run, and change
+// nothing.
 func TestOtherShovels(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
 	y.fill(1)
-	for _, value := range []string{
-		`{"src-uri":"amqp://other","src-queue":"from","src-delete-after":"queue-length","dest-uri":"amqp://","dest-queue":"to"}`,
-		`{"src-uri":"amqp://guest@","src-queue":"from","src-delete-after":"queue-length","dest-uri":"amqp://","dest-queue":"to"}`,
-		`{"src-uri":"amqp://","src-queue":"from","src-delete-after":"never","dest-uri":"amqp://","dest-queue":"to"}`,
-		`{"src-uri":"amqp://","src-queue":"from","dest-uri":"amqp://","dest-queue":"to"}`,
-		`{"src-uri":"amqp:///v","src-queue":"from","src-delete-after":"queue-length","dest-uri":"amqp:///v","dest-queue":"to"}`,
-		`{"src-uri":["amqp://","amqp://b"],"src-queue":"from","src-delete-after":"queue-length","dest-uri":"amqp://","dest-queue":"to"}`,
-		`{"src-uri":"amqp://","src-queue":"from","src-delete-after":"queue-length","dest-uri":"amqp://","dest-exchange":"amq.topic"}`,
-		`{"src-uri":"amqp:///%zz","src-queue":"from","src-delete-after":"queue-length","dest-uri":7,"dest-queue":"to"}`,
-		`[]`, `"x"`,
+	const ends = `"src-uri":"amqp://","dest-uri":"amqp://"`
+	const queues = `"src-queue":"from","dest-queue":"to"`
+	const until = `"src-delete-after":"queue-length"`
+	for value, about := range map[string]string{
+		`{"src-uri":"amqp://other","dest-uri":"amqp://",` + queues + `,` + until + `}`:              "src-uri",
+		`{"src-uri":"amqp://guest:secret@","dest-uri":"amqp://",` + queues + `,` + until + `}`:      "src-uri",
+		`{"src-uri":"amqp:///v","dest-uri":"amqp://",` + queues + `,` + until + `}`:                 "src-uri",
+		`{"src-uri":["amqp://","amqp://b"],"dest-uri":"amqp://",` + queues + `,` + until + `}`:      "src-uri",
+		`{"src-uri":"amqp:///%zz","dest-uri":"amqp://",` + queues + `,` + until + `}`:               "src-uri",
+		`{"src-uri":"amqp://","dest-uri":7,` + queues + `,` + until + `}`:                           "dest-uri",
+		`{"src-uri":"amqp://",` + queues + `,` + until + `}`:                                        "dest-uri",
+		`{` + ends + `,` + queues + `,"src-delete-after":"never"}`:                                  "src-delete-after",
+		`{` + ends + `,` + queues + `,"delete-after":42}`:                                           "delete-after",
+		`{` + ends + `,` + queues + `}`:                                                             "src-delete-after",
+		`{` + ends + `,"src-queue":"from","dest-exchange":"amq.topic",` + until + `}`:               "dest-exchange",
+		`{` + ends + `,"src-exchange":"amq.topic","dest-queue":"to",` + until + `}`:                 "src-exchange",
+		`{` + ends + `,"src-queue":"from","dest-queue":"",` + until + `}`:                           "dest-queue",
+		`{` + ends + `,"src-queue":"from",` + until + `}`:                                           "dest-queue",
+		`{` + ends + `,` + queues + `,` + until + `,"src-protocol":"amqp10"}`:                       "src-protocol",
+		`{` + ends + `,` + queues + `,` + until + `,"dest-add-forward-headers":true}`:               "dest-add-forward-headers",
+		`{` + ends + `,` + queues + `,` + until + `,"dest-publish-properties":{"delivery_mode":2}}`: "dest-publish-properties",
+		`[]`: "definition", `"x"`: "definition", `null`: "src-uri",
 	} {
-		testx.NoErr(t, y.SetParameter(broker.ParameterDef{Component: "shovel", VHost: "/", Name: "m", Value: json.RawMessage(value)}))
-		if _, runs := y.Shovel("/", "m"); runs {
-			t.Errorf("%s is run", value)
+		d := broker.ParameterDef{Component: "shovel", VHost: "/", Name: "m", Value: json.RawMessage(value)}
+		whole := broker.Definitions{Queues: []broker.QueueDef{{VHost: "/", Name: "more"}}, Parameters: []broker.ParameterDef{d}}
+		for _, err := range []error{y.SetParameter(d), y.ImportDefinitions(whole), y.ImportVHost("/", whole)} {
+			testx.ErrIs(t, err, broker.ErrNotRun)
+			if text, _, _ := strings.Cut(err.Error(), ": this broker"); !strings.Contains(text, "shovel 'm': ") || !strings.Contains(text, about) || strings.Contains(text, "secret") {
+				t.Errorf("%s: %v", value, err)
+			}
 		}
+		testx.Equal(t, y.done(), true)
+	}
+	v, err := y.VHost("/")
+	testx.NoErr(t, err)
+	if _, bad := v.Queue("more", nil); bad == nil {
+		t.Error("definitions with a shovel that is refused were taken in part")
 	}
 	testx.Equal(t, y.ready("from"), 1)
 	// What takes the URI without a virtual host for the default one is run.
 	testx.NoErr(t, y.SetParameter(broker.ParameterDef{Component: "shovel", VHost: "/", Name: "m",
 		Value: json.RawMessage(`{"src-uri":"amqp://","src-queue":"from","delete-after":"queue-length","dest-uri":"amqp://","dest-queue":"to"}`)}))
 	testx.Eventually(t, "it is moved", y.done)
+	testx.Equal(t, y.ready("to"), 1)
 }

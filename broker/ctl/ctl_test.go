@@ -183,6 +183,20 @@ func TestConnections(t *testing.T) {
 	testx.Equal(t, p.play("close_connection nonsense why"), "Closing connection nonsense, reason: why...\n--\nError:\nError:\n{:invalid_pid_syntax, \"nonsense\"}\n=> 69")
 }
 
+// TestShovels sets the shovel that moves a queue's messages, as the dashboard
+// says it is done, and is told what of others is not run.
+func TestShovels(t *testing.T) {
+	t.Parallel()
+	p := start(t, t.TempDir())
+	const move = `{"src-uri":"amqp:///%2F","src-queue":"from","src-delete-after":"queue-length","dest-uri":"amqp:///%2F","dest-queue":"to"}`
+	p.ok(t, "set_parameter shovel m '"+move+"'")
+	testx.Equal(t, strings.Contains(p.ok(t, "list_parameters -s"), "shovel\tm\t{"), true) // its queues are not there
+	p.ok(t, "clear_parameter shovel m")
+	got := p.play("set_parameter shovel m '" + strings.ReplaceAll(move, "queue-length", "never") + "'")
+	testx.Equal(t, strings.Contains(got, "shovel 'm': its src-delete-after is not run: ") && strings.HasSuffix(got, "=> 69"), true)
+	testx.Equal(t, strings.Contains(p.ok(t, "list_parameters -s"), "shovel"), false)
+}
+
 // TestApp stops, resets and starts the broker in its process.
 func TestApp(t *testing.T) {
 	t.Parallel()

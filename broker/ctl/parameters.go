@@ -16,6 +16,9 @@ import (
 // parameters of, under this name.
 const limitsComponent, limitsName = "vhost-limits", "limits"
 
+// shovelComponent is the component that shovels are parameters of.
+const shovelComponent = "shovel"
+
 func parameterCommands() []command {
 	const section = "Parameters"
 	return []command{
@@ -113,7 +116,10 @@ func setParameter(ctx context.Context, c *call) (result, error) {
 	if _, err := c.broker().VHost(c.vhost()); err != nil {
 		return result{}, noVHost(c.vhost())
 	}
-	// Every component is a plugin's; the broker has none that takes parameters.
+	if c.args[0] == shovelComponent {
+		return done(c.broker().SetParameter(broker.ParameterDef{Component: shovelComponent, VHost: c.vhost(), Name: c.args[1], Value: json.RawMessage(c.args[2])}))
+	}
+	// Every other component is a plugin's; the broker has none that takes parameters.
 	return result{}, failed(exitUnavailable, "Validation failed\n\ncomponent %s not found\n", c.args[0])
 }
 

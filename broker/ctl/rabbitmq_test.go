@@ -103,7 +103,7 @@ clear_policy ttl
 set_operator_policy op '^q' '{"message-ttl": 1000}' --priority 1
 list_operator_policies
 clear_operator_policy op
-set_parameter shovel s '{"a":1}'
+set_parameter federation-upstream s '{"a":1}'
 set_global_parameter mine '{"a": 1}'
 clear_global_parameter mine
 clear_global_parameter mine

@@ -115,7 +115,7 @@ func asFailure(err error) *failure {
 		return errNotFound
 	case errors.Is(err, broker.ErrProtected):
 		return &failure{http.StatusPreconditionFailed, "precondition_failed", err.Error()}
-	case errors.Is(err, user.ErrHash), errors.Is(err, user.ErrLimit), errors.Is(err, vhost.ErrLimit), errors.Is(err, broker.ErrDefinitions):
+	case errors.Is(err, user.ErrHash), errors.Is(err, user.ErrLimit), errors.Is(err, vhost.ErrLimit), errors.Is(err, broker.ErrDefinitions), errors.Is(err, broker.ErrNotRun):
 		return &failure{http.StatusBadRequest, "bad_request", err.Error()}
 	}
 	return &failure{http.StatusInternalServerError, "internal_server_error", "the broker failed; its log says how"}

@@ -2,16 +2,14 @@ package management
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"nubo/broker"
 	"nubo/broker/vhost"
 )
 
-// notRun is why links and most shovels stand still: they are kept, for those
-// who manage them, and exported with the definitions, but not run. Shovels that
-// move a queue's messages to another here are.
+// notRun is why links stand still: they are kept, for those who manage them,
+// and exported with the definitions, but not run.
 const notRun = "not run by this broker"
 
 // shovels are those the path is about.
@@ -20,21 +18,15 @@ func (c *call) shovels() ([]broker.ParameterDef, error) {
 	return c.parameters()
 }
 
-func (c *call) shovelObject(p *broker.ParameterDef) object {
-	if s, ok := c.b.Shovel(p.VHost, p.Name); ok {
-		o := object{
-			"node": c.b.NodeName(), "timestamp": s.Since.UTC().Format(time.DateTime), "name": p.Name, "vhost": p.VHost, "type": "dynamic",
-			"state": "running", "src_protocol": "amqp091", "src_queue": s.From, "dest_protocol": "amqp091", "dest_queue": s.To,
-		}
-		if !s.Running {
-			o["state"], o["reason"] = "terminated", s.Reason
-		}
-		return o
+func (c *call) shovelObject(s broker.Shovel) object {
+	o := object{
+		"node": c.b.NodeName(), "timestamp": s.Since.UTC().Format(time.DateTime), "name": s.Name, "vhost": s.VHost, "type": "dynamic",
+		"state": "running", "src_protocol": "amqp091", "src_queue": s.From, "dest_protocol": "amqp091", "dest_queue": s.To,
 	}
-	return object{
-		"node": c.b.NodeName(), "timestamp": c.b.Started().UTC().Format(time.DateTime), "name": p.Name, "vhost": p.VHost, "type": "dynamic",
-		"state": "terminated", "reason": notRun,
+	if !s.Running {
+		o["state"], o["reason"] = "terminated", s.Reason
 	}
+	return o
 }
 
 func listShovels(c *call) error {
@@ -43,8 +35,10 @@ func listShovels(c *call) error {
 		return err
 	}
 	var out []object
-	for i := range list {
-		out = append(out, c.shovelObject(&list[i]))
+	for _, p := range list {
+		if s, ok := c.b.Shovel(p.VHost, p.Name); ok { // else it is done by now
+			out = append(out, c.shovelObject(s))
+		}
 	}
 	return c.list(out)
 }
@@ -68,7 +62,11 @@ func getShovel(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.one(c.shovelObject(p))
+	s, ok := c.b.Shovel(p.VHost, p.Name)
+	if !ok {
+		return errNotFound
+	}
+	return c.one(c.shovelObject(s))
 }
 
 func deleteShovel(c *call) error {
@@ -87,10 +85,10 @@ func restartShovel(c *call) error {
 	if err != nil {
 		return err
 	}
-	if c.b.RestartShovel(p.VHost, p.Name) {
-		return c.done(false)
+	if !c.b.RestartShovel(p.VHost, p.Name) {
+		return errNotFound
 	}
-	return badRequest(fmt.Sprintf("shovel '%s' is %s", c.args["name"], notRun))
+	return c.done(false)
 }
 
 // listLinks lists what federation would link: every exchange and queue that a
