@@ -124,8 +124,38 @@ try {
     await body.evaluate((e) => e.scrollTo(0, 0))
     await p.page.locator('.ant-table-row', { hasText: 'many-000-1' }).first().waitFor()
   })
+  const hand = await Person.open(browser, base, language, 'light', { width: 390, height: 844 }, { hasTouch: true, isMobile: true })
+  await report.step('on a phone each is a card, and scrolling leads to the last', async () => {
+    await hand.page.locator('#user').fill('admin')
+    await hand.page.locator('#password').fill(password)
+    await hand.page.keyboard.press('Enter')
+    await hand.page.locator('#main').waitFor()
+    await hand.go('/servers?sort=-name')
+    const least = hand.page.locator('[role=main] [aria-live=polite]').last()
+    for (let n = 0; !(await least.innerText()).includes(`${count}`) || !(await hand.further()); n++) {
+      if (n > count / 50) throw new Error(`the end is not reached: ${await least.innerText()}`)
+      const wrong = await hand.cards()
+      if (wrong.length > 0) throw new Error(wrong.join('\n'))
+      await hand.page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight))
+      await settle(100)
+    }
+    await hand.row(/many-000-1(?!\d)/).waitFor()
+  })
+  await report.step('by touch: the last is stopped and started', async () => {
+    const last = hand.row(/many-000-1(?!\d)/)
+    const choose = async (key) => {
+      await last.locator('button[data-actions]').tap()
+      await hand.page.locator(`.ant-dropdown:not(.ant-dropdown-hidden) [data-action="${key}"]`).tap()
+    }
+    await choose('stop')
+    await hand.page.locator('.ant-modal-confirm-btns button').last().tap()
+    await last.locator('[data-status="SHUTOFF"]').waitFor()
+    await choose('start')
+    await last.locator('[data-status="ACTIVE"]').waitFor()
+  })
   await report.step('nothing has gone wrong in the browser', async () => {
-    if (p.errors.length > 0) throw new Error(p.errors.join('\n'))
+    const wrong = [...p.errors, ...hand.errors]
+    if (wrong.length > 0) throw new Error(wrong.join('\n'))
   })
 } catch {
   await p.page.screenshot({ path: `${process.env.SHOTS ?? '.'}/many-${language}.png` })

@@ -4,7 +4,7 @@
 //
 //   usage: node phone.mjs BASE PASSWORD
 import { mkdirSync } from 'node:fs'
-import { furnish, seed, settled, password as theirs } from './seed.mjs'
+import { furnish, seed, settled, password as theirs, until } from './seed.mjs'
 import { launch, Person, Report, routes } from './ui.mjs'
 
 const [base, password] = process.argv.slice(2)
@@ -61,7 +61,7 @@ try {
   const shared = await seed(admin)
   const member = await Person.open(browser, base, 'en')
   await member.signIn(shared.people.member, theirs)
-  const { server } = await furnish(member, shared)
+  const { image, server } = await furnish(member, shared)
   await report.step(`${lists.length} pages fit into ${phone.width} pixels`, () => fits(shared.people, phone))
   await report.step(`${lists.length} pages fit into ${desktop.width} pixels`, () => fits(shared.people, desktop))
 
@@ -96,6 +96,45 @@ try {
     if (wrong.length || hand.errors.length) throw new Error([...wrong, ...hand.errors].join('\n'))
   })
   await settled(member, server.id, 'ACTIVE')
+  await hand.context.close()
+
+  const crowd = 150
+  const project = shared.project.id
+  await admin.must('compute', 'PUT', `/os-quota-sets/${project}`, { quota_set: { instances: -1, cores: -1, ram: -1 } })
+  const body = { name: 'crowd', imageRef: image.id, flavorRef: shared.flavor.id, networks: 'none', min_count: crowd, max_count: crowd }
+  const crowded = await somebody(shared.people.member, theirs, phone, true)
+  await report.step(`${crowd} servers more are made`, async () => {
+    await member.must('compute', 'POST', '/servers', { server: body })
+    const building = async () => (await member.must('compute', 'GET', '/servers?status=BUILD&limit=1')).length
+    await until('no server is being built', async () => (await building()) === 0)
+  })
+  await report.step('each is a card; scrolling shows all of them, and few at once are in the document', async () => {
+    await crowded.go('/servers')
+    await crowded.has('crowd')
+    const names = new Set()
+    for (let last = false; !last; last = await crowded.further()) {
+      for (const name of await crowded.page.locator('.ant-table-row .row-name').allInnerTexts()) names.add(name.trim())
+      const wrong = await crowded.cards()
+      if (wrong.length) throw new Error(wrong.join('\n'))
+    }
+    if (shots) await crowded.page.screenshot({ path: `${shots}/phone-crowd.png` })
+    if (names.size !== crowd + 1) throw new Error(`${names.size} servers were seen`)
+  })
+  await report.step('by touch: the last of them is stopped', async () => {
+    await crowded.row('web').locator('button[data-actions]').tap()
+    await crowded.page.locator('.ant-dropdown:not(.ant-dropdown-hidden) [data-action="stop"]').tap()
+    await crowded.page.locator('.ant-modal-confirm-btns button').last().tap()
+    await crowded.status('web', 'SHUTOFF')
+    if (crowded.errors.length) throw new Error(crowded.errors.join('\n'))
+  })
+  await report.step('the others are deleted, and the list says so', async () => {
+    const all = await member.must('compute', 'GET', '/servers?name=crowd&limit=1000')
+    for (const one of all) await member.must('compute', 'DELETE', `/servers/${one.id}`)
+    await until('they are gone', async () => (await member.must('compute', 'GET', '/servers?name=crowd&limit=1')).length === 0)
+    await crowded.gone('crowd')
+    await crowded.has('web')
+    await admin.must('compute', 'DELETE', `/os-quota-sets/${project}`)
+  })
 } catch (e) {
   if (report.failed === 0) report.broken(e)
 } finally {

@@ -226,4 +226,43 @@ export class Person {
     const { links, ...rest } = answer
     return Object.values(rest).find(Array.isArray) ?? Object.values(rest)[0]
   }
+
+  /** What of a phone's list is no card, lies outside of the screen, or is too much to be in the document. */
+  cards() {
+    return this.page.evaluate(() => {
+      const found = []
+      const { scrollWidth, clientWidth } = document.documentElement
+      if (scrollWidth > clientWidth) found.push(`the page is ${scrollWidth} wide, the screen ${clientWidth}`)
+      for (const box of document.querySelectorAll('.ant-table-content, .ant-table-tbody-virtual-holder'))
+        if (box.scrollWidth > box.clientWidth) found.push(`a table is ${box.scrollWidth} wide in ${box.clientWidth}`)
+      const rows = [...document.querySelectorAll('.ant-table-row')]
+      if (rows.length === 0 || rows.length > 100) found.push(`${rows.length} rows are in the document`)
+      for (const row of rows) {
+        const name = row.querySelector('.row-name').getBoundingClientRect()
+        for (const cell of row.querySelectorAll('[data-label]:not(.row-name)')) {
+          const { top, left, right } = cell.getBoundingClientRect()
+          const label = getComputedStyle(cell, '::before').content
+          if (top < name.bottom || left < 0 || right > clientWidth || label !== JSON.stringify(cell.dataset.label))
+            found.push(`${row.innerText}: ${label} is no line of a card`)
+        }
+      }
+      return found
+    })
+  }
+
+  /** Scrolls the page on by a screen, and waits until what is in view is there. Gives whether it was the last. */
+  async further() {
+    const last = await this.page.evaluate(() => {
+      const { scrollTop, scrollHeight, clientHeight } = document.documentElement
+      window.scrollBy(0, clientHeight)
+      return scrollTop + clientHeight >= scrollHeight - 1
+    })
+    await this.page.waitForFunction(() =>
+      [...document.querySelectorAll('[data-block]')].every((block) => {
+        const { top, bottom } = block.getBoundingClientRect()
+        return bottom < 0 || top > window.innerHeight || block.firstElementChild
+      }),
+    )
+    return last
+  }
 }

@@ -1,19 +1,18 @@
 // A list page is a description: what it asks for, its columns and actions.
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { App, Empty, Flex, Table, type TableColumnType, Typography } from 'antd'
-import type { TFunction } from 'i18next'
+import { App, Empty, Flex, Typography } from 'antd'
 import { type ComponentType, type ReactNode, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type Action, Actions } from './actions'
+import type { Action } from './actions'
 import { type ApiError, type Call, type PageData, type Row, useCan, usePage } from './api'
-import { labelled } from './cards'
 import type { Key } from './chips'
 import { csv, download } from './files'
 import { type Column, filter, valuesOf } from './filter'
 import type { FormSpec } from './form'
 import { type Asked, Create, Selection, Toolbar } from './listtools'
-import { hole, type Long, most, order, piece, readAll, serverQuery, useLong } from './long'
+import { hole, type Long, most, piece, readAll, serverQuery, useLong } from './long'
 import { Missing, Problem } from './problem'
+import { Rows, sorted, textOf } from './rows'
 import { useSettled } from './settled'
 
 export type { Column }
@@ -126,32 +125,21 @@ export function ListPage({ spec }: { spec: ListSpec }) {
       {error ? <Problem error={error} retry={reload} /> : null}
       {data ? <Missing errors={data.errors} /> : null}
       {data && spec.extra ? spec.extra(data) : null}
-      <Table<Row>
+      <Rows
+        spec={spec}
+        visible={visible}
+        data={data}
+        rows={shown}
         rowKey={rowKey}
+        sort={asked.sort}
+        ask={(sort) => ask({ sort })}
+        far={far}
+        look={long.look}
         loading={list.loading}
-        dataSource={shown}
-        columns={labelled(tableColumns(spec, visible, data, asked.sort, far, reload, t))}
-        size="middle"
-        virtual={shown.length > 100}
-        scroll={shown.length > 100 ? { y: 640, x: 960 } : { x: 'max-content' }}
-        pagination={false}
-        onScroll={far ? long.onScroll : undefined}
-        onChange={(_, __, by) => {
-          const one = Array.isArray(by) ? by[0] : by
-          ask({ sort: one?.order ? `${one.order === 'descend' ? '-' : ''}${one.columnKey}` : undefined })
-        }}
-        rowSelection={
-          spec.bulk
-            ? {
-                selectedRowKeys: selected.map((r) => r[rowKey]),
-                columnWidth: 48,
-                preserveSelectedRowKeys: true,
-                getCheckboxProps: (row) => ({ disabled: hole(row) }),
-                onChange: (_, rows) => setSelected(rows.filter(Boolean)),
-              }
-            : undefined
-        }
-        locale={{ emptyText: error ? ' ' : nothing }}
+        selected={selected}
+        setSelected={setSelected}
+        nothing={error ? ' ' : nothing}
+        reload={reload}
       />
       <Typography.Text type="secondary" aria-live="polite">
         {far && !long.whole ? t('list.atLeast', { count: long.least }) : t('list.count', { count: shown.length })}
@@ -170,36 +158,6 @@ export function ListPage({ spec }: { spec: ListSpec }) {
 
 /** The keys by which the server filters. */
 const serverKeys = (far: Long) => Object.keys(far.filter).filter(Boolean)
-
-/** The table's columns: those that are shown, and the actions. */
-function tableColumns(
-  spec: ListSpec,
-  visible: Column[],
-  data: PageData | undefined,
-  sort: string | undefined,
-  far: Long | undefined,
-  reload: () => void,
-  t: TFunction,
-): TableColumnType<Row>[] {
-  // What a row is called stays in view when the table is scrolled sideways.
-  const columns = visible.map((c, i) => ({
-    ...column(c, data, t(`fields.${c.title ?? c.key}`), order(sort), far),
-    ...(i === 0 ? { fixed: 'start' as const } : {}),
-  }))
-  const { actions } = spec
-  if (!actions || !data) return columns
-  return [
-    ...columns,
-    {
-      key: 'actions',
-      title: t('common.actions'),
-      width: 120,
-      fixed: 'end',
-      className: 'row-actions',
-      render: (_, row) => (hole(row) ? null : <Actions actions={actions} row={row} data={data} after={reload} />),
-    },
-  ]
-}
 
 /** What the list can be filtered by: any column, or what the server knows if the list is its to filter. */
 function filterKeys(columns: Column[], far: Long | undefined, rows: Row[], data: PageData | undefined): Key[] {
@@ -221,38 +179,6 @@ function filterKeys(columns: Column[], far: Long | undefined, rows: Row[], data:
       ]),
     ],
   }))
-}
-
-function column(c: Column, data: PageData | undefined, title: string, by: ReturnType<typeof order>, far?: Long): TableColumnType<Row> {
-  const text = (row: Row) => textOf(c, row, data)
-  return {
-    key: c.key,
-    title,
-    width: c.width,
-    sorter: far ? c.key in far.sort : (a, b) => compare(text(a), text(b)),
-    sortOrder: by?.key === c.key ? (by.descend ? 'descend' : 'ascend') : null,
-    render: (_, row) => (hole(row) ? '…' : shown(data && c.render ? c.render(row, data) : row[c.key])),
-  }
-}
-
-/** What is in a cell, or that nothing is. */
-const shown = (value: ReactNode) =>
-  value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0) ? '–' : value
-
-/** What a cell is searched, sorted and kept by. */
-const textOf = (c: Column, row: Row, data?: PageData) => (data && c.text ? c.text(row, data) : row[c.key])
-
-/** The rows in the order that the table shows them in. */
-function sorted(rows: Row[], data: PageData | undefined, columns: Column[], sort?: string): Row[] {
-  const by = order(sort)
-  const c = columns.find((one) => one.key === by?.key)
-  if (!c) return rows
-  return rows.toSorted((a, b) => (by?.descend ? -1 : 1) * compare(textOf(c, a, data), textOf(c, b, data)))
-}
-
-function compare(a: unknown, b: unknown): number {
-  if (typeof a === 'number' && typeof b === 'number') return a - b
-  return String(a ?? '').localeCompare(String(b ?? ''), undefined, { numeric: true })
 }
 
 function stored(key: string): string[] | undefined {

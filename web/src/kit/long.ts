@@ -3,7 +3,7 @@
 // forgotten, so that a tab needs no more memory for ten thousand rows than for
 // a few hundred.
 import { useQueries } from '@tanstack/react-query'
-import { type UIEvent, useEffect, useMemo, useRef, useState } from 'react'
+import { useEffect, useMemo, useRef, useState } from 'react'
 import { type ApiError, type PageData, pageQuery, type Row } from './api'
 import { tokens } from './filter'
 
@@ -103,7 +103,7 @@ interface Window {
 
 const top: Window = { starts: [''], from: 0, to: 0 }
 
-/** The rows of a long list, holes where none are read, and what to do when it is scrolled. */
+/** The rows of a long list, holes where none are read, and how to look at others. */
 export function useLong(source: Source, enabled: boolean) {
   const identity = JSON.stringify([source.page, source.query, enabled])
   const [state, setState] = useState({ identity, view: top })
@@ -173,14 +173,11 @@ export function useLong(source: Source, enabled: boolean) {
     error: answers.find((a) => a.error)?.error as ApiError | undefined,
     reading: answers.some((a) => a.isFetching),
     refetch: () => Promise.all(answers.map((a) => a.refetch())),
-    onScroll: (e: UIEvent<HTMLElement>) => {
-      const { scrollTop, scrollHeight, clientHeight } = e.currentTarget
+    /** Reads what lies between two rows; half a piece before and behind them is read ahead. */
+    look: (first: number, last: number) => {
       const lengths = view.starts.map((_, at) => read.get(at)?.length ?? piece)
-      const all = lengths.reduce((sum, n) => sum + n, 0)
-      // Half a piece before and behind what is in view is read ahead.
-      const rowAt = (y: number) => (y / scrollHeight) * all
-      const from = pieceOf(rowAt(scrollTop) - piece / 2, lengths)
-      const to = pieceOf(rowAt(scrollTop + clientHeight) + piece / 2, lengths)
+      const from = pieceOf(first - piece / 2, lengths)
+      const to = pieceOf(last + piece / 2, lengths)
       if (from !== view.from || to !== view.to) setView((old) => ({ ...old, from, to }))
     },
   }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { sections } from '../app/menu'
 import type { PageData } from '../kit/api'
 import { each } from '../kit/bulk'
+import { blockSize, blocksOf } from '../kit/cards'
 import { completions, parts, withChip } from '../kit/chips'
 import { filter, tokens, typedAs, valuesOf } from '../kit/filter'
 import { placeOf } from '../kit/links'
@@ -85,6 +86,15 @@ describe('several at once', () => {
     expect(failed.map((r) => r.id).sort((a, b) => a - b)).toEqual([0, 5, 10, 15])
     expect(most).toBeLessThanOrEqual(6)
   })
+})
+
+describe('very many cards', () => {
+  const rows = (n: number) => Array.from({ length: n }, (_, i) => i)
+  it('are blocks, of which the last may be smaller', () => {
+    expect(blocksOf(rows(2 * blockSize + 1)).map((b) => b.length)).toEqual([blockSize, blockSize, 1])
+    expect(blocksOf(rows(2 * blockSize)).flat()).toEqual(rows(2 * blockSize))
+  })
+  it('are none without rows', () => expect(blocksOf([])).toEqual([]))
 })
 
 describe('a long list', () => {
