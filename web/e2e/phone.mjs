@@ -67,9 +67,16 @@ try {
 
   const hand = await somebody(shared.people.member, theirs, phone, true)
   const { page } = hand
-  const choose = async (key) => {
-    await hand.row('web').locator('button[data-actions]').tap()
-    await page.locator(`.ant-dropdown:not(.ant-dropdown-hidden) [data-action="${key}"]`).tap()
+  const choose = async (person, key) => {
+    await person.row('web').locator('button[data-actions]').tap()
+    await person.page.locator(`.ant-dropdown:not(.ant-dropdown-hidden) [data-action="${key}"]`).tap()
+  }
+  const stopAndStart = async (person) => {
+    await choose(person, 'stop')
+    await person.page.locator('.ant-modal-confirm-btns button').last().tap()
+    await person.status('web', 'SHUTOFF')
+    await choose(person, 'start')
+    await person.status('web', 'ACTIVE')
   }
   await report.step('by touch: the menu leads to the servers', async () => {
     await page.getByRole('button', { name: hand.t('shell.menu') }).tap()
@@ -78,15 +85,9 @@ try {
     await page.getByRole('navigation').waitFor({ state: 'hidden' })
     await hand.status('web', 'ACTIVE')
   })
-  await report.step('by touch: a server is stopped and started', async () => {
-    await choose('stop')
-    await page.locator('.ant-modal-confirm-btns button').last().tap()
-    await hand.status('web', 'SHUTOFF')
-    await choose('start')
-    await hand.status('web', 'ACTIVE')
-  })
+  await report.step('by touch: a server is stopped and started', () => stopAndStart(hand))
   await report.step('by touch: its console is seen', async () => {
-    await choose('console')
+    await choose(hand, 'console')
     const canvas = page.locator('.console-dock canvas').first()
     await canvas.waitFor()
     const box = await canvas.boundingBox()
@@ -120,11 +121,8 @@ try {
     if (shots) await crowded.page.screenshot({ path: `${shots}/phone-crowd.png` })
     if (names.size !== crowd + 1) throw new Error(`${names.size} servers were seen`)
   })
-  await report.step('by touch: the last of them is stopped', async () => {
-    await crowded.row('web').locator('button[data-actions]').tap()
-    await crowded.page.locator('.ant-dropdown:not(.ant-dropdown-hidden) [data-action="stop"]').tap()
-    await crowded.page.locator('.ant-modal-confirm-btns button').last().tap()
-    await crowded.status('web', 'SHUTOFF')
+  await report.step('by touch: the last of them is stopped and started', async () => {
+    await stopAndStart(crowded)
     if (crowded.errors.length) throw new Error(crowded.errors.join('\n'))
   })
   await report.step('the others are deleted, and the list says so', async () => {
