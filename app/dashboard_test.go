@@ -130,7 +130,7 @@ func TestDashboard(t *testing.T) {
 		for _, page := range []string{"overview", "servers", "server-new", "volumes", "networks", "routers", "floating-ips", "topology", "admin-overview", "aggregates",
 			"images", "flavors", "keypairs", "security-groups", "ports", "hypervisors", "volume-types", "domains", "projects", "users", "groups", "roles", "services",
 			"admin-topology", "api-access", "account", "app-credentials", "assignments", "idps", "server-groups", "usage", "admin-usage", "admin-quotas", "default-quotas",
-			"admin-floating-ips", "agents", "placement",
+			"admin-floating-ips", "admin-networks", "agents", "placement",
 			"broker-overview", "broker-connections", "broker-channels", "broker-exchanges", "broker-exchange?vhost=/&name=amq.topic&age=60&incr=5", "broker-queues?vhost=%2F", "broker-users",
 			"broker-user?name=guest", "broker-vhosts", "broker-vhost?name=/", "broker-queue?vhost=/&name=conductor", "broker-policies", "broker-operator-policies", "broker-limits", "broker-features", "broker-node?name=" + b.c.broker.Load().NodeName()} {
 			status, body := admin.do("GET", "/dashboard/pages/"+page, nil)
@@ -169,7 +169,7 @@ func TestDashboard(t *testing.T) {
 			t.Fatalf("the event is %s of %s", e, body)
 		}
 	})
-	t.Run("more of a list comes without the names of the page", func(t *testing.T) {
+	t.Run("more of a list comes without the names of the page but for what is asked of it", func(t *testing.T) {
 		var page map[string]json.RawMessage
 		var networks []struct{ ID string }
 		_, body := admin.do("GET", "/dashboard/pages/networks?limit=1", nil)
@@ -179,7 +179,7 @@ func TestDashboard(t *testing.T) {
 		clear(page)
 		status, body := admin.do("GET", "/dashboard/pages/networks?limit=1&marker="+networks[0].ID, nil)
 		testx.NoErr(t, json.Unmarshal([]byte(body), &page))
-		testx.Equal(t, []any{status, page["networks"] != nil, page["subnets"] != nil}, []any{http.StatusOK, true, false})
+		testx.Equal(t, []any{status, page["networks"] != nil, page["subnets"] != nil, page["shared"] != nil}, []any{http.StatusOK, true, true, false})
 		status, body = admin.do("GET", "/dashboard/pages/servers?limit=1&marker="+networks[0].ID, nil)
 		testx.Equal(t, []any{status, strings.Contains(body, "marker")}, []any{http.StatusBadRequest, true})
 	})

@@ -69,9 +69,38 @@ func TestAssemble(t *testing.T) {
 	testx.Equal(t, string(got), `{"errors":{"volumes":{"code":502,"message":"away"}},"servers":[]}`)
 }
 
-// TestEachNamesAPart holds that what a part is asked for each of is a part of
-// its page.
-func TestEachNamesAPart(t *testing.T) {
+// TestAskOf holds that a part is asked for once for all of what others are,
+// and not for everything if they are nothing.
+func TestAskOf(t *testing.T) {
+	t.Parallel()
+	component := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"subnets":[%q]}`, r.URL.RequestURI())
+	}))
+	t.Cleanup(component.Close)
+	s := newService(t, nil)
+	s.services["network"] = Endpoint{Endpoint: component.URL}
+	s.http = component.Client()
+	p := part{"subnets", "network", "/subnets?{of:networks.id=network_id}&{of:shared.id=network_id}", false, ""}
+	for _, tc := range []struct {
+		networks, shared string // empty if it was not asked for
+		want             string
+	}{
+		{`[{"id":"a"},{"id":null},{"id":"b"}]`, `[{"id":"c"}]`, `["/subnets?network_id=a&network_id=b&network_id=c"]`},
+		{`[{"id":"a"}]`, ``, `["/subnets?network_id=a&"]`},
+		{`[]`, `[{"id":"a&b=c"}]`, `[]`},
+	} {
+		answers := map[string]json.RawMessage{"networks": json.RawMessage(tc.networks)}
+		if tc.shared != "" {
+			answers["shared"] = json.RawMessage(tc.shared)
+		}
+		out, err := s.askJoined(t.Context(), session{Token: "t"}, p, p.path, func(name string) json.RawMessage { return answers[name] })
+		testx.NoErr(t, err)
+		testx.Equal(t, string(out), tc.want)
+	}
+}
+
+// TestJoinsNameAPart holds that what a part is asked of is a part of its page.
+func TestJoinsNameAPart(t *testing.T) {
 	t.Parallel()
 	for page, parts := range pages {
 		answers := make([]json.RawMessage, len(parts))
@@ -79,8 +108,10 @@ func TestEachNamesAPart(t *testing.T) {
 			answers[i] = json.RawMessage(`[]`)
 		}
 		for _, p := range parts {
-			if eachOf.MatchString(p.path) && answerOf(parts, answers, p) == nil {
-				t.Errorf("%s: the part %s is asked for each of no part", page, p.name)
+			for _, of := range append(eachOf.FindAllStringSubmatch(p.path, -1), ofAll.FindAllStringSubmatch(p.path, -1)...) {
+				if answerOf(parts, answers, of[1]) == nil {
+					t.Errorf("%s: the part %s is asked of no part", page, p.name)
+				}
 			}
 		}
 	}

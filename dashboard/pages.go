@@ -93,8 +93,15 @@ var pages = map[string][]part{
 	},
 	"networks": {
 		{"quota", "network", "/quotas/{project}/details", false, ""},
+		{"networks", "network", "/networks?{own}&{list}", true, ""},
+		// Of others, those that one may use; of two limits the first counts.
+		{"shared", "network", "/networks?shared=true&" + all + "&{list}", false, "networks"},
+		{"external", "network", "/networks?router:external=true&" + all + "&{list}", false, "networks"},
+		{"subnets", "network", "/subnets?{of:networks.id=network_id}&{of:shared.id=network_id}&{of:external.id=network_id}", false, ""},
+	},
+	"admin-networks": {
 		{"networks", "network", "/networks?{list}", true, ""},
-		{"subnets", "network", "/subnets?" + all, false, ""},
+		{"subnets", "network", "/subnets?{of:networks.id=network_id}", false, ""},
 	},
 	"network": {
 		{"network", "network", "/networks/{id}", true, ""},
@@ -104,14 +111,14 @@ var pages = map[string][]part{
 	"routers": {
 		{"quota", "network", "/quotas/{project}/details", false, ""},
 		{"routers", "network", "/routers?{own}&{list}", true, ""},
-		{"networks", "network", "/networks?" + all, false, ""},
+		{"networks", "network", "/networks?router:external=true&" + all, false, ""},
 		{"subnets", "network", "/subnets?" + all, false, ""},
-		{"ports", "network", "/ports?device_owner=network:router_interface&" + all, false, ""},
+		{"ports", "network", "/ports?device_owner=network:router_interface&{of:routers.id=device_id}", false, ""},
 	},
 	"floating-ips": {
 		{"quota", "network", "/quotas/{project}/details", false, ""},
 		{"floatingips", "network", "/floatingips?{own}&{list}", true, ""},
-		{"networks", "network", "/networks?" + all, false, ""},
+		{"networks", "network", "/networks?router:external=true&" + all, false, ""},
 		{"ports", "network", "/ports?{own}&" + all, false, ""},
 		{"servers", "compute", "/servers?" + all, false, ""},
 	},
@@ -146,7 +153,7 @@ var pages = map[string][]part{
 	},
 	"admin-floating-ips": {
 		{"floatingips", "network", "/floatingips?{list}", true, ""},
-		{"networks", "network", "/networks?" + all, false, ""},
+		{"networks", "network", "/networks?router:external=true&" + all, false, ""},
 		{"ports", "network", "/ports?" + all, false, ""},
 		{"servers", "compute", "/servers?all_tenants=1&" + all, false, ""},
 	},
@@ -233,7 +240,8 @@ var pages = map[string][]part{
 
 // listed are the query keys a list is paged and filtered by.
 var listed = []string{"limit", "marker", "sort_key", "sort_dir", "sort", "name", "status", "all_tenants", "host", "project_id", "visibility", "ip", "availability_zone", "start", "end",
-	"id", "name~", "bootable", "volume_type", "fixed_ips", "mac_address"}
+	"id", "name~", "bootable", "volume_type", "fixed_ips", "mac_address", "shared", "router:external", "floating_ip_address", "fixed_ip_address",
+	"description", "disk_format", "checksum"}
 
 // anID is what may stand for {id}.
 var anID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
@@ -257,16 +265,15 @@ func (s *Service) page(w http.ResponseWriter, r *http.Request) error {
 	if needsID(parts) && !anID.MatchString(q.Get("id")) {
 		return refuse(http.StatusBadRequest, "The page needs an id.")
 	}
-	if q.Has("marker") { // more of a list, whose names the page has
-		parts = slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return !p.main })
+	if q.Has("marker") { // more of a list, whose names the page has but for those that are asked of it
+		parts = slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return !p.main && !ofAll.MatchString(p.path) })
 	}
 	if err := brokerNames(parts, q); err != nil {
 		return err
 	}
 	answers, failures := make([]json.RawMessage, len(parts)), make([]*problem, len(parts))
-	first := func(p part) bool { return !eachOf.MatchString(p.path) }
-	then := func(p part) bool { return !first(p) }
-	for _, now := range []func(part) bool{first, then} {
+	first := func(p part) bool { return !isJoined(p) }
+	for _, now := range []func(part) bool{first, isJoined} {
 		g, ctx := errgroup.WithContext(r.Context())
 		for i, p := range parts {
 			if !now(p) {
@@ -290,7 +297,7 @@ func (s *Service) page(w http.ResponseWriter, r *http.Request) error {
 				if first(p) {
 					answers[i], err = s.ask(ctx, v, p, path)
 				} else {
-					answers[i], err = s.askEach(ctx, v, p, path, answerOf(parts, answers, p))
+					answers[i], err = s.askJoined(ctx, v, p, path, func(name string) json.RawMessage { return answerOf(parts, answers, name) })
 				}
 				var e *rest.Error
 				if err == nil || p.main || !errors.As(err, &e) {

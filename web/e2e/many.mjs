@@ -60,6 +60,31 @@ const body = p.page.locator('.ant-table-tbody-virtual-holder')
 const drawn = () => p.page.locator('.ant-table-row').count()
 const figures = {}
 
+/** Scrolls down until so many are counted; gives how many rows were in the document at most. */
+async function toEnd(rows) {
+  const least = p.page.locator('main [aria-live=polite], [role=main] [aria-live=polite]').last()
+  let most = await drawn()
+  for (let n = 0; !(await least.innerText()).includes(`${rows}`); n++) {
+    if (n > rows / 50) throw new Error(`the end is not reached: ${await least.innerText()}`)
+    await body.evaluate((e) => e.scrollTo(0, e.scrollHeight))
+    await settle(100)
+    most = Math.max(most, await drawn())
+  }
+  return most
+}
+
+const networks = 1200
+
+/** Networks with a subnet each. */
+async function makeNetworks() {
+  const { project } = await api('GET', '/session')
+  await api('PUT', `/api/network/quotas/${project.id}`, { quota: { network: -1, subnet: -1 } })
+  const wanted = Array.from({ length: networks }, (_, i) => ({ name: `lan-${String(i).padStart(4, '0')}` }))
+  const made = await api('POST', '/api/network/networks', { networks: wanted })
+  const subnets = made.networks.map((n) => ({ network_id: n.id, name: `of ${n.name}`, ip_version: 4, cidr: '10.0.0.0/24', enable_dhcp: false }))
+  await api('POST', '/api/network/subnets', { subnets })
+}
+
 try {
   await p.signIn('admin', password)
   await report.step(`${count} servers are made`, async () => {
@@ -89,15 +114,7 @@ try {
     figures.heapBefore = await heap()
   })
   await report.step('scrolling reads to the end, and the tab forgets what is out of view', async () => {
-    figures.rows = await drawn()
-    const least = p.page.locator('main [aria-live=polite], [role=main] [aria-live=polite]').last()
-    const wanted = new RegExp(`${count}`)
-    for (let n = 0; !wanted.test(await least.innerText()); n++) {
-      if (n > count / 50) throw new Error(`the end is not reached: ${await least.innerText()}`)
-      await body.evaluate((e) => e.scrollTo(0, e.scrollHeight))
-      await settle(100)
-      figures.rows = Math.max(figures.rows, await drawn())
-    }
+    figures.rows = await toEnd(count)
     await p.page.locator('.ant-table-row', { hasText: 'many-' }).first().waitFor()
     figures.heapAfter = await heap()
     if (figures.rows > 100) throw new Error(`${figures.rows} rows are in the document`)
@@ -123,6 +140,16 @@ try {
     await p.page.waitForURL(/sort=name/)
     await body.evaluate((e) => e.scrollTo(0, 0))
     await p.page.locator('.ant-table-row', { hasText: 'many-000-1' }).first().waitFor()
+  })
+  await report.step(`of ${networks} networks the last is reached, and has its subnet`, async () => {
+    if ((await api('GET', '/api/network/networks?name=lan-0000')).networks.length === 0) await makeNetworks()
+    await p.go('/networks?sort=name')
+    await p.has('lan-0000')
+    await toEnd(networks)
+    await p.row('lan-1199').getByText('of lan-1199').waitFor()
+    await p.page.locator('[data-filter] input').fill('lan-0777')
+    await p.row('lan-0777').getByText('of lan-0777').waitFor()
+    await p.gone('lan-1199')
   })
   const hand = await Person.open(browser, base, language, 'light', { width: 390, height: 844 }, { hasTouch: true, isMobile: true })
   await report.step('on a phone each is a card, and scrolling leads to the last', async () => {

@@ -25,6 +25,7 @@ const topicsOf: Record<string, string[]> = {
   images: ['image'],
   volumes: ['volume'],
   networks: ['network', 'subnet'],
+  'admin-networks': ['network', 'subnet'],
   network: ['network', 'subnet', 'port', 'server'],
   routers: ['router', 'port'],
   'floating-ips': ['floatingip'],

@@ -39,15 +39,15 @@ export interface ListSpec {
 /** A list's rows, as its address asks for them. */
 function useRows(spec: ListSpec, asked: Asked) {
   const first = usePage(spec.page, spec.long ? { limit: String(piece), ...spec.params } : (spec.params ?? { limit: String(most) }))
-  const { data } = first
   const rowKey = spec.rowKey ?? 'id'
-  const rows = useMemo(() => (data ? spec.rows(data) : []), [data, spec])
+  const rows = useMemo(() => (first.data ? spec.rows(first.data) : []), [first.data, spec])
   // A list of which there is more than what was read is the server's to filter and sort.
   const far = spec.long && rows.length >= piece ? spec.long : undefined
   const typed = useSettled(asked.q ?? '')
   const query = { ...spec.params, ...(far ? serverQuery(far, typed, asked.sort) : {}) }
   const source = { page: spec.page, query, rowKey, rows: spec.rows, pieces: far?.pieces }
   const long = useLong(source, far !== undefined)
+  const data = useMemo(() => first.data && { ...first.data, ...(far ? long.joined : {}) }, [first.data, far, long.joined])
   const near = useMemo(
     () => (data && !far ? filter(rows, data, spec.columns, asked.q ?? '') : []),
     [rows, data, far, spec.columns, asked.q],
@@ -64,8 +64,8 @@ function useRows(spec: ListSpec, asked: Asked) {
     /** Whether there may be more than was read. */
     cut: !spec.long && rows.length >= most,
     reload: () => void (far ? long.refetch() : first.refetch()),
-    /** All of them, in the order that the table shows them in. */
-    all: async () => (far ? readAll(source) : sorted(near, data, spec.columns, asked.sort)),
+    /** All of them, in the order that the table shows them in, and what is asked of them. */
+    all: async () => (far ? readAll(source) : { rows: sorted(near, data, spec.columns, asked.sort), joined: {} }),
   }
 }
 
@@ -85,8 +85,8 @@ export function ListPage({ spec }: { spec: ListSpec }) {
   const { message } = App.useApp()
   const save = async (kind: string) => {
     try {
-      const all = await list.all()
-      const rows = () => all.map((row) => visible.map((c) => textOf(c, row, data) ?? ''))
+      const { rows: all, joined } = await list.all()
+      const rows = () => all.map((row) => visible.map((c) => textOf(c, row, data && { ...data, ...joined }) ?? ''))
       download(
         `${spec.key}.${kind}`,
         kind === 'json' ? JSON.stringify(all, null, 2) : csv([visible.map((c) => t(`fields.${c.title ?? c.key}`)), ...rows()]),

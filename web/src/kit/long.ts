@@ -23,6 +23,12 @@ export const isId = (words: string) => /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]
 /** Whether words are a part of an address. */
 export const isAddress = (words: string) => /^[0-9a-f]*[.:][0-9a-f.:]*$/i.test(words)
 
+/** A filter by what is true or false, once that is typed. */
+export const flag =
+  (key: string) =>
+  (value: string): Record<string, string> =>
+    /^(true|false)$/i.test(value) ? { [key]: value } : {}
+
 /** How many rows are in a piece. */
 export const piece = 200
 
@@ -69,18 +75,29 @@ function after(source: Source, data: PageData, at: number, size: number): string
 export const most = 1000
 const numbered = 500
 
-/** All rows of a long list, which are not kept. */
-export async function readAll(source: Source): Promise<Row[]> {
+/** What was asked of the rows of several pieces, together: the subnets of all their networks. */
+export function joined(answers: PageData[]): Row {
+  const out: Row = {}
+  for (const answer of answers) {
+    for (const [key, value] of Object.entries(answer)) if (Array.isArray(value)) out[key] = [...(out[key] ?? []), ...value]
+  }
+  // What has moved from one piece to the next is in both.
+  for (const key of Object.keys(out)) out[key] = [...new Map(out[key].map((row: Row) => [row.id ?? row, row])).values()]
+  return out
+}
+
+/** All rows of a long list, which are not kept, and what was asked of them. */
+export async function readAll(source: Source): Promise<{ rows: Row[]; joined: Row }> {
   const { page, query } = source
   const size = source.pieces ? numbered : most
-  const out: Row[] = []
+  const answers: PageData[] = []
   let marker: string | undefined = ''
   for (let at = 0; marker !== undefined; at++) {
     const data: PageData = await pageQuery(page, { ...query, limit: String(size), ...(marker ? { marker } : {}) }).queryFn()
-    out.push(...source.rows(data))
+    answers.push(data)
     marker = after(source, data, at, size)
   }
-  return out
+  return { rows: answers.flatMap(source.rows), joined: joined(answers) }
 }
 
 /** The piece a row is in; the last for one behind all of them. */
@@ -118,12 +135,14 @@ export function useLong(source: Source, enabled: boolean) {
       gcTime: 10_000,
     })),
   })
-  // While a piece is read anew behind another marker, what it had stays.
-  const had = useRef<{ identity: string; rows: Map<number, Row[]> }>({ identity, rows: new Map() })
-  if (had.current.identity !== identity) had.current = { identity, rows: new Map() }
-  const read = had.current.rows
+  // While a piece is read anew behind another marker, what it had stays; of one that is forgotten, how long it is.
+  const had = useRef({ identity, rows: new Map<number, Row[]>(), lengths: new Map<number, number>() })
+  if (had.current.identity !== identity) had.current = { identity, rows: new Map(), lengths: new Map() }
+  const { rows: read, lengths } = had.current
   for (const at of [...read.keys()]) if (at < view.from || at > view.to) read.delete(at)
   for (const [i, a] of answers.entries()) if (a.data) read.set(view.from + i, source.rows(a.data))
+  for (const [at, there] of read) lengths.set(at, there.length)
+  const lengthOf = (at: number) => lengths.get(at) ?? piece
 
   const versions = answers.map((a) => `${a.dataUpdatedAt} ${a.status}`).join()
   // biome-ignore lint/correctness/useExhaustiveDependencies: versions stands for the answers
@@ -154,7 +173,7 @@ export function useLong(source: Source, enabled: boolean) {
     const seen = new Set<string>()
     for (const at of view.starts.keys()) {
       const there = read.get(at)
-      for (let n = 0; n < (there?.length ?? piece); n++) {
+      for (let n = 0; n < (there?.length ?? lengthOf(at)); n++) {
         const row = there?.[n] ?? { [source.rowKey]: `hole-${at}-${n}`, hole: true }
         if (seen.has(row[source.rowKey])) continue // it has moved from one piece to the next
         seen.add(row[source.rowKey])
@@ -163,9 +182,13 @@ export function useLong(source: Source, enabled: boolean) {
     }
     return out
   }, [versions, identity, view])
+  // biome-ignore lint/correctness/useExhaustiveDependencies: versions stands for the answers
+  const asked = useMemo(() => joined(answers.flatMap((a) => a.data ?? [])), [versions, identity])
 
   return {
     rows: enabled ? rows : [],
+    /** What was asked of the rows in view. */
+    joined: asked,
     /** How many rows there are at least. */
     least: (view.starts.length - 1) * piece,
     /** Whether nothing comes after what is known. */
@@ -175,9 +198,9 @@ export function useLong(source: Source, enabled: boolean) {
     refetch: () => Promise.all(answers.map((a) => a.refetch())),
     /** Reads what lies between two rows; half a piece before and behind them is read ahead. */
     look: (first: number, last: number) => {
-      const lengths = view.starts.map((_, at) => read.get(at)?.length ?? piece)
-      const from = pieceOf(first - piece / 2, lengths)
-      const to = pieceOf(last + piece / 2, lengths)
+      const all = view.starts.map((_, at) => lengthOf(at))
+      const from = pieceOf(first - piece / 2, all)
+      const to = pieceOf(last + piece / 2, all)
       if (from !== view.from || to !== view.to) setView((old) => ({ ...old, from, to }))
     },
   }

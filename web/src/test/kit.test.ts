@@ -7,8 +7,10 @@ import { blockSize, blocksOf } from '../kit/cards'
 import { completions, parts, withChip } from '../kit/chips'
 import { filter, tokens, typedAs, valuesOf } from '../kit/filter'
 import { placeOf } from '../kit/links'
-import { order, pieceOf, serverQuery } from '../kit/long'
+import { flag, joined, order, pieceOf, serverQuery } from '../kit/long'
 import { curl } from '../kit/showapi'
+import { usable } from '../pages/project/networks'
+import { byName, ofProjects, withStatus } from '../pages/project/neutron'
 import { createServer } from '../pages/project/servernew'
 
 const data = { errors: {} } as PageData
@@ -95,6 +97,39 @@ describe('very many cards', () => {
     expect(blocksOf(rows(2 * blockSize)).flat()).toEqual(rows(2 * blockSize))
   })
   it('are none without rows', () => expect(blocksOf([])).toEqual([]))
+})
+
+describe("Neutron's long lists", () => {
+  const long = ofProjects(withStatus({ ...byName, filter: { ...byName.filter, external: flag('router:external') } }))
+  const id = '4d9d1a0e-6e6c-4b7c-8a4e-1c2a3f0b5d6e'
+  it('are asked for by name, id, state and project', () => {
+    expect(serverQuery(long, 'web one', undefined)).toEqual({ name: 'web one' })
+    expect(serverQuery(long, id, undefined)).toEqual({ id })
+    expect(serverQuery(long, 'status:active project_id:p1', undefined)).toEqual({ status: 'ACTIVE', project_id: 'p1' })
+  })
+  it('are asked for by what is true or false once it is typed', () => {
+    expect(serverQuery(long, 'external:tr', undefined)).toEqual({})
+    expect(serverQuery(long, 'external:true', undefined)).toEqual({ 'router:external': 'true' })
+  })
+  it('are sorted', () => expect(serverQuery(long, '', '-project_id')).toEqual({ sort_key: 'project_id', sort_dir: 'desc' }))
+})
+
+describe('the networks one may use', () => {
+  const net = (id: string, project_id: string) => ({ id, project_id })
+  it("are others' that are shared or external, each once, and the project's own", () => {
+    const shared = [net('a', 'other'), net('mine', 'p')]
+    const answer = { ...data, networks: [net('mine', 'p'), net('b', 'p')], shared, external: [net('a', 'other'), net('c', 'other')] }
+    expect(usable(answer as PageData, 'p').map((n) => n.id)).toEqual(['a', 'c', 'mine', 'b'])
+  })
+  it('are the own ones alone in what comes after the first', () =>
+    expect(usable({ ...data, networks: [net('b', 'p')] } as PageData, 'p').map((n) => n.id)).toEqual(['b']))
+})
+
+describe('what is asked of the rows of several pieces', () => {
+  const piece = (...subnets: string[]) => ({ ...data, quota: { used: 1 }, subnets: subnets.map((id) => ({ id })) }) as unknown as PageData
+  it('is put together, each thing once', () =>
+    expect(joined([piece('a', 'b'), piece('b', 'c')])).toEqual({ subnets: [{ id: 'a' }, { id: 'b' }, { id: 'c' }] }))
+  it('is nothing before a piece is read', () => expect(joined([])).toEqual({}))
 })
 
 describe('a long list', () => {

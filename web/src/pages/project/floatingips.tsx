@@ -4,9 +4,11 @@ import type { Action } from '../../kit/actions'
 import type { PageData, Row } from '../../kit/api'
 import { Id } from '../../kit/detail'
 import { ListPage, type ListSpec } from '../../kit/list'
+import { isId } from '../../kit/long'
 import { projectColumn } from '../../kit/project'
 import { Status } from '../../kit/status'
 import { networkLines, QuotaBars } from '../quota'
+import { ofProjects, withStatus } from './neutron'
 
 const release: Action = {
   key: 'release',
@@ -24,6 +26,18 @@ const server = (row: Row, data: PageData): Row | undefined => {
   const port = (data.ports ?? []).find((p: Row) => p.id === row.port_id)
   return port && (data.servers ?? []).find((s: Row) => s.id === port.device_id)
 }
+
+const address = (value: string) => ({ floating_ip_address: value })
+
+const long = withStatus({
+  sort: { floating_ip_address: 'floating_ip_address', fixed_ip_address: 'fixed_ip_address', id: 'id' },
+  filter: {
+    '': (words): Record<string, string> => (isId(words) ? { id: words } : address(words)),
+    floating_ip_address: address,
+    fixed_ip_address: (value) => ({ fixed_ip_address: value }),
+    id: (value) => ({ id: value }),
+  },
+})
 
 const own: ListSpec = {
   key: 'floatingIps',
@@ -124,6 +138,7 @@ const own: ListSpec = {
   },
   extra: (data) => <QuotaBars lines={networkLines(data, 'floatingip')} />,
   call: { method: 'GET', service: 'network', path: '/floatingips', cli: 'openstack floating ip list' },
+  long,
 }
 
 export const FloatingIps = () => <ListPage spec={own} />
@@ -135,6 +150,7 @@ const everybodys: ListSpec = {
   extra: undefined,
   create: undefined,
   columns: [...own.columns.slice(0, -1), projectColumn],
+  long: ofProjects(long),
 }
 
 export const AdminFloatingIps = () => <ListPage spec={everybodys} />

@@ -9,12 +9,14 @@ import { type Field, Fields, initial } from '../../kit/form'
 import { ago, bytes } from '../../kit/format'
 import { t } from '../../kit/i18n'
 import { ListPage, type ListSpec } from '../../kit/list'
+import { isId, type Long } from '../../kit/long'
 import { reason } from '../../kit/reason'
 import { Status } from '../../kit/status'
 
 const patch = 'application/openstack-images-v2.1-json-patch'
 const formats = ['qcow2', 'raw', 'vmdk', 'vdi', 'vhd', 'iso'].map((value) => ({ value, label: value }))
-const visibilities = () => ['private', 'shared', 'community', 'public'].map((value) => ({ value, label: t(`visibility.${value}`) }))
+const visible = ['private', 'shared', 'community', 'public']
+const visibilities = () => visible.map((value) => ({ value, label: t(`visibility.${value}`) }))
 
 const remove: Action = {
   key: 'deleteImage',
@@ -22,6 +24,20 @@ const remove: Action = {
   danger: true,
   disabled: (row) => (row.protected ? 'protected' : undefined),
   calls: (row) => ({ method: 'DELETE', service: 'image', path: `/v2/images/${row.id}`, cli: `openstack image delete ${row.id}` }),
+}
+
+// Glance knows whole names only.
+const long: Long = {
+  sort: { name: 'name', status: 'status', disk_format: 'disk_format', size: 'size', created: 'created_at', id: 'id' },
+  filter: {
+    '': (words): Record<string, string> => (isId(words) ? { id: words } : { name: words }),
+    name: (value) => ({ name: value }),
+    status: (value) => ({ status: value.toLowerCase() }),
+    visibility: (value): Record<string, string> => (visible.includes(value) ? { visibility: value } : {}),
+    disk_format: (value) => ({ disk_format: value.toLowerCase() }),
+    checksum: (value) => ({ checksum: value }),
+    id: (value) => ({ id: value }),
+  },
 }
 
 const spec: ListSpec = {
@@ -63,6 +79,7 @@ const spec: ListSpec = {
   ],
   bulk: [remove],
   call: { method: 'GET', service: 'image', path: '/v2/images', cli: 'openstack image list --long' },
+  long,
   create: { button: UploadImage },
 }
 

@@ -5,11 +5,13 @@ import { type Call, type PageData, type Row, useSession } from '../../kit/api'
 import { DetailPage, type DetailSpec, Id } from '../../kit/detail'
 import type { Field, FormSpec } from '../../kit/form'
 import { ListPage, type ListSpec } from '../../kit/list'
+import { flag } from '../../kit/long'
 import { projectColumn } from '../../kit/project'
 import { Status } from '../../kit/status'
 import type { SubTableSpec } from '../../kit/subtable'
 import { run } from '../../kit/tasks'
 import { networkLines, QuotaBars } from '../quota'
+import { byName, ofProjects, withStatus } from './neutron'
 import { ownerOf } from './ports'
 
 const remove: Action = {
@@ -82,6 +84,8 @@ export const networkActions: Action[] = [
   remove,
 ]
 
+const long = withStatus(byName)
+
 const own: ListSpec = {
   key: 'networks',
   page: 'networks',
@@ -110,26 +114,31 @@ const own: ListSpec = {
   create: { rule: 'create_network', form: creation },
   extra: (data) => <QuotaBars lines={networkLines(data, 'network', 'subnet')} />,
   call: { method: 'GET', service: 'network', path: '/networks', cli: 'openstack network list' },
+  long,
 }
 
 function subnets(row: Row, data: PageData): string[] {
   return (data.subnets ?? []).filter((s: Row) => s.network_id === row.id).map((s: Row) => `${s.name} ${s.cidr}`.trim())
 }
 
-/** Those one may use: the project's own, and what others share. An administrator would see everybody's. */
+/** Those one may use: what others share, and the project's own behind them. */
+export function usable(data: PageData, project?: string): Row[] {
+  const others: Row[] = [...(data.shared ?? []), ...(data.external ?? [])].filter((n: Row) => n.project_id !== project)
+  return [...new Map([...others, ...data.networks].map((n) => [n.id, n])).values()]
+}
+
 export function Networks() {
   const project = useSession().data?.project?.id
-  const spec = useMemo(() => {
-    const usable = (n: Row) => !project || n.project_id === project || n.shared || n['router:external']
-    return { ...own, rows: (data: PageData) => data.networks.filter(usable) }
-  }, [project])
+  const spec = useMemo(() => ({ ...own, rows: (data: PageData) => usable(data, project) }), [project])
   return <ListPage spec={spec} />
 }
 
 const everybodys: ListSpec = {
   ...own,
   key: 'adminNetworks',
+  page: 'admin-networks',
   extra: undefined,
+  long: ofProjects({ ...long, filter: { ...long.filter, shared: flag('shared'), external: flag('router:external') } }),
   columns: [
     ...own.columns.slice(0, -1),
     {

@@ -6,9 +6,10 @@ import { Id } from '../../kit/detail'
 import { options } from '../../kit/form'
 import { t } from '../../kit/i18n'
 import { ListPage, type ListSpec } from '../../kit/list'
-import { isAddress, isId, type Long } from '../../kit/long'
+import { isAddress, type Long } from '../../kit/long'
 import { Status } from '../../kit/status'
 import { networkLines, QuotaBars } from '../quota'
+import { byName, withStatus } from './neutron'
 
 const remove: Action = {
   key: 'delete',
@@ -62,16 +63,15 @@ function Device({ row, data }: { row: Row; data: PageData }) {
 
 const address = (part: string) => ({ fixed_ips: `ip_address_substr=${part}` })
 
-// Neutron knows whole names only.
+const things = withStatus(byName)
+
 const long: Long = {
-  sort: { name: 'name', status: 'status', mac: 'mac_address', id: 'id' },
+  sort: { ...things.sort, mac: 'mac_address' },
   filter: {
-    '': (words): Record<string, string> => (isId(words) ? { id: words } : isAddress(words) ? address(words) : { name: words }),
-    name: (value) => ({ name: value }),
-    status: (value) => ({ status: value.toUpperCase() }),
+    ...things.filter,
+    '': (words) => (isAddress(words) ? address(words) : things.filter[''](words)),
     addresses: address,
     mac: (value) => ({ mac_address: value }),
-    id: (value) => ({ id: value }),
   },
 }
 

@@ -2,10 +2,10 @@ import type { Action } from '../../kit/actions'
 import type { Row } from '../../kit/api'
 import { Id } from '../../kit/detail'
 import { ListPage, type ListSpec } from '../../kit/list'
-import { most } from '../../kit/long'
 import { projectColumn } from '../../kit/project'
 import { Status } from '../../kit/status'
 import { networkLines, QuotaBars } from '../quota'
+import { byName, ofProjects, withStatus } from './neutron'
 
 const external = (data: Row) =>
   (data.networks ?? []).filter((n: Row) => n['router:external']).map((n: Row) => ({ value: n.id, label: n.name || n.id }))
@@ -103,6 +103,8 @@ export const routerActions: Action[] = [
   remove,
 ]
 
+const long = withStatus(byName)
+
 const own: ListSpec = {
   key: 'routers',
   page: 'routers',
@@ -147,6 +149,7 @@ const own: ListSpec = {
   },
   extra: (data) => <QuotaBars lines={networkLines(data, 'router')} />,
   call: { method: 'GET', service: 'network', path: '/routers', cli: 'openstack router list' },
+  long,
 }
 
 export const Routers = () => <ListPage spec={own} />
@@ -154,10 +157,11 @@ export const Routers = () => <ListPage spec={own} />
 const everybodys: ListSpec = {
   ...own,
   key: 'adminRouters',
-  params: { limit: String(most), all: '1' },
+  params: { all: '1' },
   create: undefined,
   extra: undefined,
   columns: [...own.columns.slice(0, -1), projectColumn],
+  long: ofProjects(long),
 }
 
 export const AdminRouters = () => <ListPage spec={everybodys} />

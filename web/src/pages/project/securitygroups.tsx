@@ -5,8 +5,10 @@ import { DetailPage, type DetailSpec, Id } from '../../kit/detail'
 import type { FormSpec } from '../../kit/form'
 import { t } from '../../kit/i18n'
 import { ListPage, type ListSpec } from '../../kit/list'
+import type { Long } from '../../kit/long'
 import type { SubTableSpec } from '../../kit/subtable'
 import { networkLines, QuotaBars } from '../quota'
+import { byName } from './neutron'
 
 const remove: Action = {
   key: 'delete',
@@ -20,6 +22,8 @@ const remove: Action = {
     cli: `openstack security group delete ${row.id}`,
   }),
 }
+
+const long: Long = { ...byName, filter: { ...byName.filter, description: (value) => ({ description: value }) } }
 
 const spec: ListSpec = {
   key: 'securityGroups',
@@ -56,6 +60,7 @@ const spec: ListSpec = {
   },
   extra: (data) => <QuotaBars lines={networkLines(data, 'security_group')} />,
   call: { method: 'GET', service: 'network', path: '/security-groups', cli: 'openstack security group list' },
+  long,
 }
 
 export const SecurityGroups = () => <ListPage spec={spec} />
