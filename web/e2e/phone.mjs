@@ -65,6 +65,20 @@ try {
   await report.step(`${lists.length} pages fit into ${phone.width} pixels`, () => fits(shared.people, phone))
   await report.step(`${lists.length} pages fit into ${desktop.width} pixels`, () => fits(shared.people, desktop))
 
+  for (const language of ['en', 'zh-CN']) {
+    await report.step(`${language}: nothing of the broker's lists is to be scrolled to sideways on ${desktop.width} pixels`, async () => {
+      const at = await Person.open(browser, base, language, 'light', desktop)
+      await at.signIn('admin', password)
+      for (const list of ['connections', 'channels', 'exchanges', 'queues', 'vhosts']) {
+        await at.go(`/broker/${list}`)
+        await at.page.locator('.ant-table-row').first().waitFor()
+        const [wide, width] = await at.page.locator('.ant-table-content').evaluate((e) => [e.scrollWidth, e.clientWidth])
+        if (wide > width) throw new Error(`${list} are ${wide} pixels wide in ${width}`)
+      }
+      await at.context.close()
+    })
+  }
+
   const hand = await somebody(shared.people.member, theirs, phone, true)
   const { page } = hand
   const choose = async (person, key) => {

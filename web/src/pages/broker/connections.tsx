@@ -62,10 +62,10 @@ const connections = (vhost: string): ListSpec => ({
   }),
   rows: (data) => items(data.connections),
   columns: [
-    { key: 'name', render: (c) => <To kind="connections" name={c.name} /> },
-    { key: 'client', text: (c) => client(c), render: (c) => client(c) || '–' },
-    { key: 'vhost', hidden: vhost !== '' },
-    { key: 'user' },
+    { key: 'name', width: 170, render: (c) => <To kind="connections" name={c.name} /> },
+    { key: 'client', width: 170, text: (c) => client(c), render: (c) => client(c) || '–' },
+    { key: 'vhost', hidden: true },
+    { key: 'user', width: 90 },
     { key: 'state', render: (c) => <Status value={c.state} /> },
     { key: 'tls', text: (c) => String(c.ssl), render: (c) => (c.ssl ? '✓' : '–') },
     { key: 'protocol', hidden: true },
@@ -91,7 +91,7 @@ export function Connections() {
 }
 
 const channelColumns = [
-  { key: 'name', render: (c: Row) => <To kind="channels" name={c.name} /> },
+  { key: 'name', width: 180, render: (c: Row) => <To kind="channels" name={c.name} /> },
   { key: 'mode', text: mode, render: (c: Row) => mode(c) || '–' },
   { key: 'state', render: (c: Row) => <Status value={c.state} /> },
   { key: 'unconfirmed', text: (c: Row) => c.messages_unconfirmed ?? 0, render: (c: Row) => c.messages_unconfirmed ?? 0 },
@@ -165,10 +165,10 @@ const channels = (vhost: string): ListSpec => ({
   rows: (data) => items(data.channels),
   columns: [
     channelColumns[0],
-    { key: 'vhost', hidden: vhost !== '' },
-    { key: 'user' },
-    ...channelColumns.slice(1),
-    { key: 'consumers', text: (c) => c.consumer_count ?? 0, render: (c) => c.consumer_count ?? 0 },
+    { key: 'vhost', hidden: true },
+    { key: 'user', width: 90 },
+    ...channelColumns.slice(1).map((c) => ({ ...c, hidden: c.key === 'prefetch' })),
+    { key: 'consumers', hidden: true, text: (c) => c.consumer_count ?? 0, render: (c) => c.consumer_count ?? 0 },
   ],
   extra: (data) => <Above data={data} part="channels" />,
   call: call('GET', '/channels', [], { cli: 'rabbitmqctl list_channels' }),

@@ -106,7 +106,7 @@ const list: ListSpec = {
     { key: 'unacked', text: (v) => v.messages_unacknowledged ?? 0, render: (v) => v.messages_unacknowledged ?? 0 },
     rateColumn('published', 'publish'),
     rateColumn('delivered', 'deliver_get'),
-    { key: 'tracing', text: (v) => String(v.tracing), render: (v) => (v.tracing ? '✓' : '–') },
+    { key: 'tracing', hidden: true, text: (v) => String(v.tracing), render: (v) => (v.tracing ? '✓' : '–') },
     { key: 'protected', text: (v) => String(v.protected_from_deletion), render: (v) => (v.protected_from_deletion ? '✓' : '–') },
   ],
   actions,
