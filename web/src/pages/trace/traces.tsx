@@ -90,7 +90,7 @@ export function Requests({ spans, loading, empty }: { spans?: Span[]; loading?: 
       columns={labelled<Span>(
         [
           { key: 'start', title: t('trace.begun'), render: (_, s) => time(s.start) },
-          { key: 'name', title: t('trace.request'), render: (_, s) => s.name },
+          { key: 'name', title: t('trace.request'), width: 260, render: (_, s) => s.name },
           { key: 'service', title: t('fields.service'), render: (_, s) => s.service },
           {
             key: 'status',
