@@ -64,6 +64,10 @@ async function form(person, route, shot) {
   await button.click()
   const drawer = person.page.locator('.ant-drawer-open [data-submit]')
   if (!(await Promise.race([drawer.waitFor().then(() => true), person.there('/servers/new').then(() => false)]))) return
+  await person.page.waitForFunction(() => {
+    const at = document.activeElement
+    return at?.matches('input:not([type=file]), textarea, button') && at.closest('.ant-form-item') === document.querySelector('.ant-drawer-open .ant-form-item')
+  }).catch(() => { throw new Error('the first field of its form has not the focus') })
   if (shot) await person.page.screenshot({ path: `${folder}/form-${name(route)}.${shot}.png` })
   await check(person, '.ant-drawer-open')
   await person.page.keyboard.press('Escape')

@@ -11,6 +11,18 @@ export function focusOn(thing: Element | null | undefined) {
 /** Whether nothing has the focus. */
 const lost = () => !document.activeElement || document.activeElement === document.body
 
+/** The control of a form's first field, of whichever type that is. */
+const first = '.ant-form-item :is(input:not([type=file]), textarea, button):not(:disabled)'
+
+/** A drawer with a form, whose first field gets the focus once it is open. */
+export function useFocusFirst() {
+  const panelRef = useRef<HTMLDivElement>(null)
+  const afterOpenChange = (open: boolean) => {
+    if (open) panelRef.current?.querySelector<HTMLElement>(first)?.focus()
+  }
+  return { panelRef, afterOpenChange }
+}
+
 /** Gives the focus back to what had it when this came, once this is gone. */
 export function useFocusBack() {
   const before = useRef(document.activeElement)

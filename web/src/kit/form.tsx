@@ -5,7 +5,7 @@ import { type KeyboardEvent, type MouseEvent, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError, type Call, type PageData, type Row, useCan } from './api'
 import { useBegun, useDraft } from './draft'
-import { useFocusBack } from './focus'
+import { useFocusBack, useFocusFirst } from './focus'
 import { reason } from './reason'
 import { fieldOf } from './refusal'
 import { ShowApi } from './showapi'
@@ -134,6 +134,7 @@ interface Props {
 export function FormDrawer({ spec, data, row, onClose }: Props) {
   const { t } = useTranslation()
   useFocusBack()
+  const focusFirst = useFocusFirst()
   const [form] = Form.useForm<Row>()
   const fields = useMemo(() => spec.fields(data, row), [spec, data, row])
   const name = formName(spec, row)
@@ -174,7 +175,7 @@ export function FormDrawer({ spec, data, row, onClose }: Props) {
     <Drawer
       open
       onClose={close}
-      afterOpenChange={(open) => open && fields[0] && form.focusField(fields[0].name)}
+      {...focusFirst}
       title={t(`actions.${spec.title}`)}
       size={spec.width ?? 480}
       footer={

@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next'
 import type { Action } from '../../kit/actions'
 import { type ApiError, type Row, send, useCan } from '../../kit/api'
 import { Id } from '../../kit/detail'
+import { useFocusFirst } from '../../kit/focus'
 import { type Field, Fields, initial } from '../../kit/form'
 import { ago, bytes } from '../../kit/format'
 import { t } from '../../kit/i18n'
@@ -103,6 +104,7 @@ function UploadImage() {
   const client = useQueryClient()
   const [percent, setPercent] = useState<number>()
   const may = useCan(['add_image'])('add_image')
+  const focusFirst = useFocusFirst()
   const all = fields()
   const submit = async () => {
     const v = form.getFieldsValue(true)
@@ -142,6 +144,7 @@ function UploadImage() {
       <Drawer
         open={open}
         onClose={() => setOpen(false)}
+        {...focusFirst}
         title={t('pages.images.create')}
         size={480}
         footer={
