@@ -44,6 +44,20 @@ try {
     await p.gone(name)
   }
 
+  /** Nothing that is shown is a word of the wire, but for names: they are code, or lead to what has them. */
+  const worded = async (where) => {
+    const raw = await page.locator('[role=main]').evaluate((main) => {
+      const found = []
+      const texts = document.createTreeWalker(main, NodeFilter.SHOW_TEXT)
+      while (texts.nextNode()) {
+        const { parentElement, data } = texts.currentNode
+        if (!parentElement.closest('code, pre, a')) found.push(...(data.match(/\b[a-z]+(_[a-z\d]+)+\b/g) ?? []))
+      }
+      return found
+    })
+    if (raw.length) throw new Error(`${where}: ${raw}`)
+  }
+
   await step('the administrator sees what the broker does', async () => {
     await p.signIn('admin', password)
     await go('overview')
@@ -58,6 +72,7 @@ try {
       await page.locator('.ant-table-row, .ant-empty').first().waitFor()
       const raw = (await page.locator('body').innerText()).match(/\b(fields|actions|tabs|broker|charts|lines|spans|help|pages|status|queueTypes|features)\.\w+/g)
       if (raw) throw new Error(`${path}: ${raw}`)
+      if (path !== 'connections' && path !== 'channels') await worded(path) // clients name those
     }
   })
   await step('what send.py sends is shown without a reload', async () => {
@@ -205,16 +220,19 @@ try {
     await p.has('^$')
     await tab('limits')
     await page.locator('[role=tabpanel]:visible [data-create]').click()
-    await p.send({ limit: { pick: 'max-channels' }, value: 3 })
-    await p.has('max-channels')
+    const limit = p.t('brokerWords.limit.max-channels')
+    await p.send({ limit: { pick: limit }, value: 3 })
+    await p.has(limit)
     await go('limits')
-    await p.remove('max-channels', 'clearLimit')
+    await page.locator('[title="max-channels"]').waitFor()
+    await p.remove(limit, 'clearLimit')
   })
   await step('policies of the user and the operator', async () => {
     await go('policies')
     await p.create()
-    await p.send({ vhost: { pick: 'shop/eu' }, name: 'short', pattern: '^in', definition: '{"message-ttl": 60000}' })
+    await p.send({ vhost: { pick: 'shop/eu' }, name: 'short', pattern: '^in', applyTo: { pick: p.t('brokerWords.applyTo.quorum_queues') }, definition: '{"message-ttl": 60000}' })
     await p.has('message-ttl = 60000')
+    await p.row('short').locator('[title=quorum_queues]').waitFor()
     await p.act('short', 'edit')
     await p.send({ priority: 7 })
     await p.row('short').getByText('7', { exact: true }).waitFor()
@@ -278,6 +296,7 @@ try {
     for (const [key, text] of [['memory', /MiB|GiB/], ['listeners', /amqp/], ['exchangeTypes', /topic/], ['io', /./]]) {
       await tab(key)
       await page.locator('[role=tabpanel]:visible').getByText(text).first().waitFor()
+      await worded(key)
     }
   })
   await step('a member sees no broker, and may not', async () => {

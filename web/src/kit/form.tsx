@@ -17,7 +17,8 @@ export interface Field {
   label?: string
   type?: 'text' | 'password' | 'number' | 'select' | 'multi' | 'switch' | 'area' | 'file' | 'tags'
   required?: boolean
-  options?: { value: string; label: string }[]
+  /** A title is another name of the option: it is shown when that is pointed at, and finds it. */
+  options?: { value: string; label: string; title?: string }[]
   initial?: unknown
   min?: number
   max?: number
@@ -66,7 +67,7 @@ function input(field: Field) {
         <Select
           mode={field.type === 'multi' ? 'multiple' : undefined}
           options={field.options}
-          showSearch={{ optionFilterProp: 'label' }}
+          showSearch={{ optionFilterProp: ['label', 'title'] }}
           allowClear={!field.required && field.type === 'select'}
           onInputKeyDown={field.type === 'multi' ? tabLeaves : undefined}
           data-field={field.name}

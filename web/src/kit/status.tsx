@@ -17,6 +17,9 @@ const kinds: Record<string, Kind> = {
   blocked: 'wait',
   blocking: 'wait',
   crashed: 'bad',
+  terminated: 'bad',
+  permitted: 'good',
+  denied: 'off',
   build: 'busy',
   building: 'busy',
   creating: 'busy',
@@ -73,7 +76,7 @@ export function Status({ value, task, calm, of }: Props) {
   const word = known ? t(known) : value
   return (
     <Space size={4} data-status={value}>
-      <Tag color={look.color} icon={look.icon}>
+      <Tag color={look.color} icon={look.icon} title={word === value ? undefined : value}>
         {word}
       </Tag>
       {task ? <span className="task">{i18n.exists(`task.${task}`) ? t(`task.${task}`) : task}</span> : null}

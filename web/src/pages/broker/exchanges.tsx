@@ -30,6 +30,7 @@ import {
   vhostField,
 } from './common'
 import { bind, bindings, publishing, unbind } from './messages'
+import { Word, wordFor } from './words'
 
 /** The default exchange has no name; the API knows it by this. */
 const named = (x: Row): Row => ({ ...x, name: x.name || 'amq.default' })
@@ -122,7 +123,7 @@ const from: SubTableSpec = {
       key: 'to',
       render: (b) => <To kind={b.destination_type === 'queue' ? 'queues' : 'exchanges'} vhost={b.vhost} name={b.destination} />,
     },
-    { key: 'destinationType', render: (b) => b.destination_type },
+    { key: 'destinationType', render: (b) => <Word kind="destinationType" value={b.destination_type} /> },
     routingKey,
     arguments_,
   ],
@@ -138,8 +139,8 @@ const from: SubTableSpec = {
           required: true,
           initial: 'q',
           options: [
-            { value: 'q', label: 'queue' },
-            { value: 'e', label: 'exchange' },
+            { value: 'q', label: wordFor('destinationType', 'queue') },
+            { value: 'e', label: wordFor('destinationType', 'exchange') },
           ],
         },
         { name: 'destination', required: true },

@@ -1,7 +1,18 @@
 import { Flex } from 'antd'
+import type { Row } from '../../kit/api'
+import type { Column } from '../../kit/filter'
 import { ListPage, type ListSpec } from '../../kit/list'
 import { Status } from '../../kit/status'
 import { call, rule, word } from './common'
+import { Word, wordFor } from './words'
+
+// A name is what one enables a feature by.
+const name: Column = { key: 'name', render: (f) => <code>{f.name}</code> }
+const description: Column = { key: 'description', text: about, render: about }
+
+function about(f: Row): string {
+  return wordFor('about', f.name, f.desc)
+}
 
 const flags: ListSpec = {
   key: 'featureFlags',
@@ -9,10 +20,14 @@ const flags: ListSpec = {
   rowKey: 'name',
   rows: (data) => data.flags,
   columns: [
-    { key: 'name' },
+    name,
     { key: 'state', render: (f) => <Status value={f.state} /> },
-    { key: 'stability' },
-    { key: 'description', text: (f) => f.desc, render: (f) => f.desc },
+    {
+      key: 'stability',
+      text: (f) => wordFor('stability', f.stability),
+      render: (f) => <Word kind="stability" value={f.stability} />,
+    },
+    description,
   ],
   actions: [
     {
@@ -32,10 +47,14 @@ const deprecated: ListSpec = {
   rowKey: 'name',
   rows: (data) => data.deprecated ?? [],
   columns: [
-    { key: 'name' },
-    { key: 'state' },
-    { key: 'phase', text: (f) => f.deprecation_phase, render: (f) => f.deprecation_phase },
-    { key: 'description', text: (f) => f.desc, render: (f) => f.desc },
+    name,
+    { key: 'state', render: (f) => <Status value={f.state} /> },
+    {
+      key: 'phase',
+      text: (f) => wordFor('phase', f.deprecation_phase),
+      render: (f) => <Word kind="phase" value={f.deprecation_phase} />,
+    },
+    description,
   ],
   call: call('GET', '/deprecated-features', [], { cli: 'rabbitmqctl list_deprecated_features' }),
 }

@@ -1,10 +1,12 @@
 import type { Action } from '../../kit/actions'
 import type { Call, PageData, Row } from '../../kit/api'
+import type { Column } from '../../kit/filter'
 import type { Field } from '../../kit/form'
 import { t } from '../../kit/i18n'
 import { ListPage, type ListSpec } from '../../kit/list'
 import type { SubTableSpec } from '../../kit/subtable'
 import { call, rule, vhostField, word } from './common'
+import { choicesOf, Word, wordFor } from './words'
 
 type Owner = 'vhost' | 'user'
 
@@ -52,13 +54,15 @@ const limit = (owner: Owner): Field => ({
   type: 'select',
   required: true,
   initial: names[owner][0],
-  options: names[owner].map((v) => ({ value: v, label: v })),
+  options: choicesOf('limit', names[owner]),
 })
+
+const which: Column = { key: 'limit', text: (l) => wordFor('limit', l.limit), render: (l) => <Word kind="limit" value={l.limit} /> }
 
 /** The limits of one virtual host or user. */
 export const limitTable = (owner: Owner, rows: (row: Row, data: PageData) => Row[]): SubTableSpec => ({
   rows,
-  columns: [{ key: 'limit' }, { key: 'value' }],
+  columns: [which, { key: 'value' }],
   actions: [clear],
   empty: 'broker.noLimits',
   add: { rule, form: { title: 'setLimit', fields: () => [limit(owner), value], calls: (v, row) => set(owner, row.name, v) } },
@@ -71,7 +75,7 @@ const list: ListSpec = {
   columns: [
     { key: 'vhost', text: (l) => of(l, 'vhost'), render: (l) => of(l, 'vhost') || '–' },
     { key: 'user', text: (l) => of(l, 'user'), render: (l) => of(l, 'user') || '–' },
-    { key: 'limit' },
+    which,
     { key: 'value' },
   ],
   actions: [clear],

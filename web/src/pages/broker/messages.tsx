@@ -10,8 +10,9 @@ import { Problem } from '../../kit/problem'
 import { ShowApi } from '../../kit/showapi'
 import { run } from '../../kit/tasks'
 import { admin, call, rule, table } from './common'
+import { choicesOf, wordFor } from './words'
 
-const message: Field[] = [
+const message = (): Field[] => [
   { name: 'payload', type: 'area' },
   {
     name: 'encoding',
@@ -19,7 +20,7 @@ const message: Field[] = [
     required: true,
     initial: 'string',
     help: 'encoding',
-    options: ['string', 'base64'].map((value) => ({ value, label: value })),
+    options: choicesOf('encoding', ['string', 'base64']),
   },
   { name: 'persistent', type: 'switch', initial: true, help: 'persistent' },
   { name: 'headers', type: 'area', help: 'json' },
@@ -30,7 +31,7 @@ const message: Field[] = [
 export function publishing(exchange: (row: Row) => string, key?: (row: Row) => string): FormSpec {
   return {
     title: 'publish',
-    fields: () => (key ? message : [{ name: 'routingKey', initial: '' }, ...message]),
+    fields: () => (key ? message() : [{ name: 'routingKey', initial: '' }, ...message()]),
     calls: (v, row) => {
       const properties: Row = { delivery_mode: v.persistent ? 2 : 1, ...table(v.properties) }
       const headers = table(v.headers)
@@ -127,7 +128,7 @@ function Message({ number, message: m }: { number: number; message: Row }) {
           { key: 'properties', label: t('fields.properties'), children: <pre className="code">{JSON.stringify(m.properties)}</pre> },
           {
             key: 'payload',
-            label: `${t('fields.payload')} (${m.payload_bytes} B, ${m.payload_encoding})`,
+            label: `${t('fields.payload')} (${m.payload_bytes} B, ${wordFor('encoding', m.payload_encoding)})`,
             children: <pre className="code">{m.payload}</pre>,
           },
         ]}

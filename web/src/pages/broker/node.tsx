@@ -4,27 +4,31 @@ import { Alert, Flex, Progress, Tag } from 'antd'
 import { useTranslation } from 'react-i18next'
 import type { Row } from '../../kit/api'
 import { DetailPage, type DetailSpec } from '../../kit/detail'
+import type { Column } from '../../kit/filter'
 import { bytes, duration } from '../../kit/format'
 import { t } from '../../kit/i18n'
 import { Status } from '../../kit/status'
 import type { SubTableSpec } from '../../kit/subtable'
 import { Alarms, rate, Share } from './common'
+import { Word, wordFor } from './words'
 
 const listeners: SubTableSpec = {
   rows: (n) => (n.listeners ?? []).map((l: Row) => ({ ...l, id: `${l.protocol} ${l.ip_address} ${l.port}` })),
   columns: [{ key: 'protocol' }, { key: 'address', render: (l) => l.ip_address }, { key: 'port' }],
 }
 
+const description: Column = { key: 'description', render: (x) => wordFor('about', x.name, x.description) }
+
 const named = (key: string): SubTableSpec => ({
   rows: (n) => n[key] ?? [],
   rowKey: 'name',
-  columns: [{ key: 'name' }, { key: 'description' }, { key: 'enabled', render: (x) => (x.enabled === false ? '–' : '✓') }],
+  columns: [{ key: 'name' }, description, { key: 'enabled', render: (x) => (x.enabled === false ? '–' : '✓') }],
 })
 
 const applications: SubTableSpec = {
   rows: (n) => n.applications ?? [],
   rowKey: 'name',
-  columns: [{ key: 'name' }, { key: 'description' }, { key: 'version' }],
+  columns: [{ key: 'name' }, description, { key: 'version' }],
 }
 
 /** The parts of a node's memory that are not nothing, the largest first; what comes beside them is no part. */
@@ -89,6 +93,13 @@ const used = (n: Row, key: string) => (
   <Share used={n[`${key}_used`]} of={n[`${key}_total`]} text={`${n[`${key}_used`]} / ${n[`${key}_total`]}`} />
 )
 
+/** A plugin by the name one enables it by. */
+const plugin = (name: string) => (
+  <Tag key={name}>
+    <code>{name}</code>
+  </Tag>
+)
+
 const detail: DetailSpec = {
   page: 'broker-node',
   row: (data) => data.node,
@@ -103,12 +114,12 @@ const detail: DetailSpec = {
     ['processes', used(n, 'proc')],
     ['processors', n.processors],
     ['osPid', n.os_pid],
-    ['nodeType', n.type],
-    ['ratesMode', n.rates_mode],
+    ['nodeType', <Word key="nodeType" kind="nodeType" value={n.type} />],
+    ['ratesMode', <Word key="ratesMode" kind="ratesMode" value={n.rates_mode} />],
     ['dataDirectory', n.db_dir],
     ['configFiles', (n.config_files ?? []).join(', ') || '–'],
     ['logFiles', (n.log_files ?? []).join(', ') || '–'],
-    ['plugins', (n.enabled_plugins ?? []).map((p: string) => <Tag key={p}>{p}</Tag>)],
+    ['plugins', (n.enabled_plugins ?? []).map(plugin)],
     ['maintenance', n.being_drained ? <Status key="maintenance" value="draining" /> : '–'],
   ],
   tabs: [

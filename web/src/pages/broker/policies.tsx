@@ -5,12 +5,13 @@ import type { Row } from '../../kit/api'
 import type { FormSpec } from '../../kit/form'
 import { ListPage, type ListSpec } from '../../kit/list'
 import { Args, call, items, rule, table, useVHost, VHostChoice, vhostField, word } from './common'
+import { choicesOf, Word, wordFor } from './words'
 
 type Kind = 'policies' | 'operator-policies'
 
 const command = (kind: Kind, verb: string) => `rabbitmqctl ${verb}_${kind === 'policies' ? 'policy' : 'operator_policy'}`
 
-/** Policies as rows of the kit; what they are applied to has RabbitMQ's words. */
+/** What policies are applied to. */
 const targets: Record<Kind, string[]> = {
   policies: ['all', 'queues', 'exchanges', 'classic_queues', 'quorum_queues', 'streams'],
   'operator-policies': ['queues', 'classic_queues', 'quorum_queues', 'streams'],
@@ -26,7 +27,7 @@ const form = (kind: Kind, title: string): FormSpec => ({
       type: 'select',
       required: true,
       initial: p?.['apply-to'] ?? targets[kind][0],
-      options: targets[kind].map((value) => ({ value, label: value })),
+      options: choicesOf('applyTo', targets[kind]),
     },
     { name: 'priority', type: 'number', initial: p?.priority ?? 0, help: 'priority' },
     {
@@ -65,7 +66,7 @@ const description = (kind: Kind, vhost: string): Omit<ListSpec, 'key' | 'page'> 
     { key: 'name' },
     { key: 'vhost', hidden: vhost !== '' },
     { key: 'pattern', render: (p) => <code>{p.pattern}</code> },
-    { key: 'applyTo', text: (p) => p['apply-to'], render: (p) => p['apply-to'] },
+    { key: 'applyTo', text: (p) => wordFor('applyTo', p['apply-to']), render: (p) => <Word kind="applyTo" value={p['apply-to']} /> },
     { key: 'definition', text: (p: Row) => JSON.stringify(p.definition), render: (p) => <Args value={p.definition} /> },
     { key: 'priority' },
   ],

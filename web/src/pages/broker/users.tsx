@@ -10,6 +10,7 @@ import { Problem } from '../../kit/problem'
 import type { SubTableSpec } from '../../kit/subtable'
 import { call, rule, To, vhostField, word } from './common'
 import { limitRows, limitTable } from './limits'
+import { Word, wordFor } from './words'
 
 const tags = ['administrator', 'monitoring', 'policymaker', 'management'].map((value) => ({ value, label: value }))
 
@@ -94,7 +95,7 @@ const list: ListSpec = {
       text: (u) => JSON.stringify(u.limits ?? {}),
       render: (u) =>
         Object.entries(u.limits ?? {})
-          .map(([k, v]) => `${k} = ${v}`)
+          .map(([k, v]) => `${wordFor('limit', k)} = ${v}`)
           .join(', ') || '–',
     },
   ],
@@ -171,7 +172,7 @@ const detail: DetailSpec = {
   actions: [edit, remove],
   facts: (u) => [
     ['tags', <Tags key="tags" list={u.tags} />],
-    ['hashing', u.hashing_algorithm],
+    ['hashing', <Word key="hashing" kind="hashing" value={u.hashing_algorithm} />],
   ],
   tabs: [
     { key: 'permissions', table: permissions },
