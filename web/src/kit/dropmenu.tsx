@@ -1,8 +1,8 @@
 // What opens at a button, by mouse or by key: a menu, or a panel with more in
 // it. Afterwards the focus is at the button again.
 import { Dropdown, type MenuProps, Popover } from 'antd'
-import { type ReactElement, type ReactNode, type Ref, type RefObject, useRef, useState } from 'react'
-import { useFocusBack } from './focus'
+import { type ReactElement, type ReactNode, type Ref, type RefObject, useEffect, useRef, useState } from 'react'
+import { lost, useFocusBack } from './focus'
 
 interface MenuAt {
   items: MenuProps['items']
@@ -13,11 +13,25 @@ interface MenuAt {
   children: ReactElement
 }
 
+/** The first item of the menu that is open. */
+const first = '.ant-dropdown:not(.ant-dropdown-hidden) [role=menuitem]:not([aria-disabled=true])'
+
 export function DropMenu({ items, selected, choose, at, children }: MenuAt) {
+  const open = useRef(false)
+  const keys = items?.map((item) => item?.key).join()
+  // What the thing's state has become may take away the item that has the focus: the menu keeps it.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: other items are what this waits for
+  useEffect(() => {
+    if (open.current && lost()) document.querySelector<HTMLElement>(first)?.focus()
+  }, [keys])
   return (
     <Dropdown
       trigger={['click']}
       autoFocus
+      onOpenChange={(now) => {
+        open.current = now
+        if (!now && (lost() || document.activeElement?.closest('.ant-dropdown'))) at.current?.focus()
+      }}
       menu={{
         items,
         selectedKeys: selected,

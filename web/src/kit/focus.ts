@@ -9,7 +9,7 @@ export function focusOn(thing: Element | null | undefined) {
 }
 
 /** Whether nothing has the focus. */
-const lost = () => !document.activeElement || document.activeElement === document.body
+export const lost = () => !document.activeElement || document.activeElement === document.body
 
 /** The control of a form's first field, of whichever type that is. */
 const first = '.ant-form-item :is(input:not([type=file]), textarea, button):not(:disabled)'
