@@ -72,7 +72,7 @@ try {
       for (const list of ['connections', 'channels', 'exchanges', 'queues', 'vhosts']) {
         await at.go(`/broker/${list}`)
         await at.page.locator('.ant-table-row').first().waitFor()
-        const [wide, width] = await at.page.locator('.ant-table-content').evaluate((e) => [e.scrollWidth, e.clientWidth])
+        const [wide, width] = await at.page.locator('.ant-table-content, .ant-table-tbody-virtual-holder').evaluate((e) => [e.scrollWidth, e.clientWidth])
         if (wide > width) throw new Error(`${list} are ${wide} pixels wide in ${width}`)
       }
       await at.context.close()
