@@ -23,8 +23,9 @@ sysctl -qw net.ipv4.ip_forward=1
 
 # With --browser the walkthrough is by mouse in a browser, in Chinese: at its
 # end ssh works, and the guest's login text is on the screen in the browser.
-browser=0
-[ "${1:-}" = --browser ] && { browser=1; shift; step "the front end is built into the binary" test -s "$root/web/dist/index.html"; }
+# With --browser keyboard it is by keyboard alone.
+browser=0 by=()
+[ "${1:-}" = --browser ] && { browser=1; shift; [ "${1:-}" = keyboard ] && { by=(keyboard); shift; }; step "the front end is built into the binary" test -s "$root/web/dist/index.html"; }
 
 # With --peers the state is in PostgreSQL and the bus is RabbitMQ.
 if [ "${1:-}" = --peers ]; then
@@ -39,7 +40,7 @@ step "the cloud gets ready" cloud_up "$dir" --virt libvirt "$@"
 . "$dir/openrc"
 step "nubo status says that all is up" "$nubo" status --data-dir "$dir"
 if [ $browser = 1 ]; then
-  PATIENCE=150 SHOTS=${SHOTS:-$work} node "$root/web/e2e/walkthrough.mjs" http://127.0.0.1:9999 zh-CN "$OS_PASSWORD" "$work/guest/nubo-mini.qcow2" guest > "$work/walk" 2>&1
+  PATIENCE=150 SHOTS=${SHOTS:-$work} node "$root/web/e2e/walkthrough.mjs" http://127.0.0.1:9999 zh-CN "$OS_PASSWORD" "$work/guest/nubo-mini.qcow2" guest "${by[@]}" > "$work/walk" 2>&1
 else
   "$root/test/acceptance/walkthrough.sh" --image "$work/guest/nubo-mini.qcow2" > "$work/walk" 2>&1
 fi

@@ -79,16 +79,19 @@ export async function guest(person, step, name, keyFile) {
     })
   })
   await step('one logs in on it by keyboard', async () => {
-    await page.locator('[data-console="vnc"]').click()
+    await person.into(page.locator('[data-console="vnc"]'))
     await page.keyboard.type('cirros\n', { delay: 100 })
     await until('the password is asked for', async () => /Password:/.test(await screen()))
     await page.keyboard.type('gocubsgo\n', { delay: 100 })
     await until('the shell is there', async () => /\$(\s|\?)*$/.test(await screen()))
+    await person.out()
   })
   if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/guest.png` })
   await step('its serial port shows it, too', async () => {
     await person.press(page.locator('[data-action="serialConsole"]'))
     await page.locator('[data-console="serial"] .xterm-rows').getByText(`${name} login:`).first().waitFor()
-    await page.locator('.console-dock').getByRole('button', { name: person.t('console.closeAll') }).click()
+    await person.into(page.locator('[data-console="serial"]'))
+    await person.out()
+    await person.press(page.locator('.console-dock').getByRole('button', { name: person.t('console.closeAll') }))
   })
 }

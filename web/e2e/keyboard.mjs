@@ -170,6 +170,14 @@ export class KeyboardPerson extends Person {
     await this.page.keyboard.press('Enter')
   }
 
+  /** A console that is opened has the keys. */
+  into = (console) => this.at(console)
+
+  async out() {
+    await this.page.keyboard.press('Control+Alt+g')
+    await this.at(this.page.locator('.console-dock [role=tab][aria-selected=true]'))
+  }
+
   /** What was done last opens a form or a question; the focus is to come back to it. */
   opener = undefined
 

@@ -119,6 +119,12 @@ export class Person {
     await thing.click()
   }
 
+  /** Goes into a console, to type there. */
+  into = (console) => console.click()
+
+  /** Leaves a console. */
+  async out() {}
+
   create = () => this.page.locator('main [data-create], [role=main] [data-create]').first().click()
 
   /** Fills the fields of the form that is open. */
