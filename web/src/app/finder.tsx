@@ -68,6 +68,9 @@ export function Finder({ sections, close, input }: { sections: Section[]; close:
       .map((i) => ({ kind: 'page', name: `${t(`menu.${s.key}`)} › ${t(`menu.${i.key}`)}`, place: { to: i.to } }))
       .filter((o) => o.name.toLowerCase().includes(lower) || o.place.to.includes(lower)),
   )
+  // What is called just so comes before what is called so among other things.
+  const exact = (o: Option) => [o.name, o.name.split(' › ')[1]].some((name) => name?.toLowerCase() === lower)
+  pages.sort((a, b) => Number(exact(b)) - Number(exact(a)))
   const things: Option[] = (there?.found ?? []).map((f) => ({
     kind: f.kind,
     name: f.name || f.detail || f.id,
