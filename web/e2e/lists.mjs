@@ -68,6 +68,13 @@ try {
     await member.page.keyboard.press('Enter')
     await member.there(`/networks/${network.id}`)
   })
+  await step('a page that is called so comes before those that begin so', async () => {
+    const [group, topology, networks] = ['project', 'topology', 'networks'].map((key) => member.t(`menu.${key}`))
+    await search.open(`${group} › ${networks}`)
+    if (topology.startsWith(networks)) await search.option('page', topology).waitFor()
+    await member.page.keyboard.press('Enter')
+    await member.there('/networks')
+  })
   await step('what was looked at last is there again', async () => {
     await search.open('')
     await search.option('network', 'private').waitFor()

@@ -62,7 +62,10 @@ export function DropPanel({ label, content, children }: PanelAt) {
     <Popover
       open={open}
       onOpenChange={setOpen}
-      afterOpenChange={(now) => now && place.current?.focus({ preventScroll: true })}
+      afterOpenChange={(now) => {
+        // Not from what somebody who is quick has gone to by then.
+        if (now && !place.current?.contains(document.activeElement)) place.current?.focus({ preventScroll: true })
+      }}
       trigger="click"
       arrow={false}
       destroyOnHidden

@@ -18,7 +18,8 @@ const first = '.ant-form-item :is(input:not([type=file]), textarea, button):not(
 export function useFocusFirst() {
   const panelRef = useRef<HTMLDivElement>(null)
   const afterOpenChange = (open: boolean) => {
-    if (open) panelRef.current?.querySelector<HTMLElement>(first)?.focus()
+    // Not from a field that somebody who is quick has gone to by then.
+    if (open && !document.activeElement?.closest('.ant-form-item')) panelRef.current?.querySelector<HTMLElement>(first)?.focus()
   }
   return { panelRef, afterOpenChange }
 }
