@@ -399,6 +399,9 @@ func (b *Broker) ImportDefinitions(d Definitions) error {
 // ImportVHost adds definitions to one virtual host; those that are not of
 // virtual hosts do not count.
 func (b *Broker) ImportVHost(name string, d Definitions) error {
+	if err := d.check(); err != nil {
+		return err
+	}
 	d.setVHost(name)
 	for i := range d.Parameters {
 		d.Parameters[i].VHost = name
@@ -406,14 +409,10 @@ func (b *Broker) ImportVHost(name string, d Definitions) error {
 	for i := range d.Policies {
 		d.Policies[i].VHost = name
 	}
-	if err := d.check(); err != nil {
-		return err
-	}
 	return b.within(name, func(*vhost.VHost) error { return b.importVHosts(d) })
 }
 
-// check refuses names that AMQP, or the store's keys, cannot hold, and what
-// the broker would not do.
+// check refuses names that AMQP, or the store's keys, cannot hold.
 func (d *Definitions) check() error {
 	var names []string
 	for _, v := range d.VHosts {
@@ -446,11 +445,6 @@ func (d *Definitions) check() error {
 	for _, n := range names {
 		if len(n) > maxName || strings.ContainsRune(n, 0) {
 			return fmt.Errorf("%w: the name %.40q is too long, or holds a null character", ErrDefinitions, n)
-		}
-	}
-	for i := range d.Parameters {
-		if err := d.Parameters[i].check(); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -18,10 +18,11 @@ import (
 // componentShovel is the component of the parameters that are shovels.
 const componentShovel = "shovel"
 
-// Shovel is a dynamic shovel that the broker runs: one that moves what is in a
-// queue to another of the same virtual host, and ends. That is what RabbitMQ's
-// page makes of "move messages". It is a parameter until it is done, so that
-// a broker that was killed goes on with it.
+// Shovel is a dynamic shovel. The broker runs those that move what is in a
+// queue to another of the same virtual host, and end. That is what RabbitMQ's
+// page makes of "move messages". Such a one is a parameter until it is done, so
+// that a broker that was killed goes on with it. Any other is taken, as RabbitMQ
+// takes it, and stands still.
 type Shovel struct {
 	VHost, Name, From, To string
 	Running               bool
@@ -30,7 +31,7 @@ type Shovel struct {
 	Since  time.Time
 }
 
-// shovels are those the broker runs, and those that have failed.
+// shovels are those the broker runs, and those that stand still.
 type shovels struct {
 	mu   sync.Mutex
 	list map[parameterKey]*shovel // guarded by mu
@@ -44,11 +45,11 @@ type shovel struct {
 // errStopped ends a shovel that is no more wanted.
 var errStopped = errors.New("the shovel was stopped")
 
-// ErrNotRun is why a shovel is refused.
+// ErrNotRun is why a shovel of another kind stands still.
 var ErrNotRun = errors.New("this broker's shovels move what is in a queue to another queue of their virtual host (src-delete-after: queue-length), and nothing else is run")
 
 // movement reads a shovel's definition: from a queue to a queue here, until
-// the queue is moved. Anything else is refused by name, for what is taken is done.
+// the queue is moved. Of anything else the error says what of it is not run.
 func movement(vhost string, value json.RawMessage) (from, to string, err error) {
 	var keys map[string]json.RawMessage
 	var v struct {
@@ -133,7 +134,7 @@ func uriHere(vhost string, value json.RawMessage) bool {
 	return name == vhost
 }
 
-// Shovel gives a shovel that the broker runs, or ran in vain.
+// Shovel gives a shovel that runs or stands still.
 func (b *Broker) Shovel(vhost, name string) (Shovel, bool) {
 	b.shovels.mu.Lock()
 	defer b.shovels.mu.Unlock()
@@ -144,57 +145,57 @@ func (b *Broker) Shovel(vhost, name string) (Shovel, bool) {
 	return s.Shovel, true
 }
 
-// startShovel runs a shovel, from its beginning if it ran before. It does
-// nothing for parameters that are none of the broker's shovels.
-func (b *Broker) startShovel(k parameterKey, value json.RawMessage) {
+// startShovel runs a shovel, from its beginning if it ran before, and says if
+// it is one that is not run. It does nothing for parameters that are no shovels.
+func (b *Broker) startShovel(k parameterKey, value json.RawMessage) error {
 	b.stopShovel(k)
 	if k.component != componentShovel {
-		return
+		return nil
 	}
 	from, to, err := movement(k.vhost, value)
-	if err != nil { // of a build that kept them
-		b.env.Log.Warn("a shovel is not run", "vhost", k.vhost, "shovel", k.name, "error", err)
-		return
+	s := &shovel{Shovel: Shovel{VHost: k.vhost, Name: k.name, From: from, To: to, Running: err == nil, Since: time.Now()}, stop: make(chan struct{})}
+	if err != nil {
+		s.Reason = err.Error()
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		return
+		return nil
 	}
-	s := &shovel{Shovel: Shovel{VHost: k.vhost, Name: k.name, From: from, To: to, Running: true, Since: time.Now()}, stop: make(chan struct{})}
 	b.shovels.mu.Lock()
 	if b.shovels.list == nil {
 		b.shovels.list = make(map[parameterKey]*shovel)
 	}
 	b.shovels.list[k] = s
 	b.shovels.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	b.served.Add(1)
 	go func() {
 		defer b.served.Done()
 		b.run(k, s, from, to)
 	}()
+	return nil
 }
 
 // startShovels goes on with the shovels of the time before.
 func (b *Broker) startShovels() {
 	for _, p := range b.Parameters() {
-		b.startShovel(parameterKey{p.VHost, p.Component, p.Name}, p.Value)
+		_ = b.startShovel(parameterKey{p.VHost, p.Component, p.Name}, p.Value) // its status tells
 	}
 }
 
-// RestartShovel runs a shovel anew, and tells whether it is one the broker runs.
-func (b *Broker) RestartShovel(vhost, name string) bool {
-	if _, ok := b.Shovel(vhost, name); !ok {
-		return false
-	}
+// RestartShovel runs a shovel anew, and tells whether there is one.
+func (b *Broker) RestartShovel(vhost, name string) (bool, error) {
 	k := parameterKey{vhost, componentShovel, name}
 	b.params.mu.Lock()
 	value, ok := b.params.list[k]
 	b.params.mu.Unlock()
-	if ok { // else it is done by now
-		b.startShovel(k, value)
+	if !ok {
+		return false, nil
 	}
-	return ok
+	return true, b.startShovel(k, value)
 }
 
 // stopShovel ends a shovel if it runs, and forgets it.

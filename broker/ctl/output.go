@@ -137,8 +137,7 @@ func asFailure(err error) *failure {
 		return &failure{code: exitUnavailable, text: a.Text}
 	case errors.Is(err, user.ErrUnknown):
 		return &failure{code: exitNoUser, text: err.Error()}
-	case errors.Is(err, broker.ErrUnknownVHost), errors.Is(err, vhost.ErrLimit), errors.Is(err, user.ErrLimit), errors.Is(err, broker.ErrDefinitions),
-		errors.Is(err, broker.ErrNotRun):
+	case errors.Is(err, broker.ErrUnknownVHost), errors.Is(err, vhost.ErrLimit), errors.Is(err, user.ErrLimit), errors.Is(err, broker.ErrDefinitions):
 		return &failure{code: exitUnavailable, text: err.Error()}
 	}
 	return &failure{code: exitSoftware, text: err.Error()}

@@ -231,19 +231,22 @@ func TestReplicas(t *testing.T) {
 	a.want(204, "DELETE", "vhosts/%2F", "")
 }
 
-// TestShovels runs what moves a queue, refuses other shovels, and lists the
+// TestShovels runs what moves a queue, and lists the other shovels and the
 // links that are kept but not run.
 func TestShovels(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	a.want(400, "PUT", "parameters/shovel/%2F/s", `{"value":{"src-uri":"amqp://"}}`)
-	refused := a.want(400, "PUT", "parameters/shovel/%2F/s", `{"value":{"src-uri":"amqp://","src-queue":"a","dest-uri":"amqp://","dest-exchange":"amq.topic","src-delete-after":"never"}}`)
-	if want := "shovel 's': its dest-exchange is not run: "; !strings.Contains(refused.body, want) {
-		t.Errorf("got %s, want %s", refused.body, want)
+	a.want(201, "PUT", "parameters/shovel/%2F/s", `{"value":{"src-uri":"amqp://","src-queue":"a","dest-uri":"amqp://","dest-exchange":"amq.topic","src-delete-after":"never"}}`)
+	testx.Equal(t, get[[]object](a, "shovels/%2F")[0]["state"], any("terminated"))
+	reason, _ := get[object](a, "shovels/vhost/%2F/s")["reason"].(string)
+	if want := "its dest-exchange is not run: "; !strings.HasPrefix(reason, want) {
+		t.Errorf("got %s, want %s", reason, want)
 	}
+	a.want(400, "DELETE", "shovels/vhost/%2F/s/restart", "")
+	a.want(204, "DELETE", "shovels/vhost/%2F/s", "")
 	a.want(404, "GET", "shovels/vhost/%2F/s", "")
 	a.want(404, "DELETE", "shovels/vhost/%2F/s/restart", "")
-	testx.Equal(t, len(get[[]object](a, "parameters/shovel")), 0)
 	// One that moves what is in a queue is run, and is gone when it is done.
 	for _, name := range []string{"from", "to"} {
 		a.want(201, "PUT", "queues/%2F/"+name, `{}`)

@@ -85,7 +85,10 @@ func restartShovel(c *call) error {
 	if err != nil {
 		return err
 	}
-	if !c.b.RestartShovel(p.VHost, p.Name) {
+	switch found, err := c.b.RestartShovel(p.VHost, p.Name); {
+	case err != nil:
+		return err
+	case !found:
 		return errNotFound
 	}
 	return c.done(false)
