@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -511,11 +510,14 @@ func qemuPID(t *testing.T) int {
 	return 0
 }
 
-// awaitEnd waits until a process that has ended is taken note of by its
-// parent, too: until then it has a number.
+// awaitEnd waits until a process has ended, whether or not the init process
+// has taken note of it by then.
 func awaitEnd(t *testing.T, pid int) {
 	t.Helper()
-	testx.Eventually(t, "the end of a process", func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) })
+	testx.Eventually(t, "the end of a process", func() bool {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // empty for a zombie
+		return err != nil || len(text) == 0
+	})
 }
 
 // drain forgets what was told so far.
