@@ -494,13 +494,13 @@ func (l *lab) foreign(t *testing.T) {
 	testx.NoErr(t, other.removeDomain(t.Context(), id))
 }
 
-// qemuPID finds the server's process.
-func qemuPID(t *testing.T) int {
+// qemuPID finds the server's process, and not that of a test that was killed.
+func (l *lab) qemuPID(t *testing.T) int {
 	t.Helper()
 	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	testx.NoErr(t, err)
 	for _, p := range paths {
-		if text, err := os.ReadFile(p); err == nil && bytes.Contains(text, []byte(testID)) && bytes.Contains(text, []byte("qemu-system")) {
+		if text, err := os.ReadFile(p); err == nil && bytes.Contains(text, []byte(l.d.dir(testID))) && bytes.Contains(text, []byte("qemu-system")) {
 			pid, err := strconv.Atoi(strings.Split(p, "/")[2])
 			testx.NoErr(t, err)
 			return pid
@@ -536,7 +536,7 @@ func (l *lab) drain() {
 func (l *lab) purge(t *testing.T) {
 	ctx := t.Context()
 	testx.NoErr(t, l.d.Start(ctx, l.server))
-	qemu, libvirtd := qemuPID(t), l.d.daemon.proc.PID()
+	qemu, libvirtd := l.qemuPID(t), l.d.daemon.proc.PID()
 	other := New(l.d.cfg)
 	took(t, "purge", func() { testx.NoErr(t, other.Purge(ctx)) })
 	awaitEnd(t, qemu)
@@ -557,7 +557,7 @@ func (l *lab) purge(t *testing.T) {
 func (l *lab) destroy(t *testing.T) {
 	ctx := t.Context()
 	testx.NoErr(t, l.d.Start(ctx, l.server))
-	qemu := qemuPID(t)
+	qemu := l.qemuPID(t)
 	for range 2 {
 		took(t, "destroy", func() { testx.NoErr(t, l.d.Destroy(ctx, testID)) })
 	}
