@@ -1,4 +1,5 @@
-// Package testx holds the few assertions nubo's tests share.
+// Package testx holds the few assertions nubo's tests share, and how they ask
+// an API (answer.go).
 package testx
 
 import (

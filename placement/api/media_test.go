@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -30,19 +29,11 @@ func TestMediaTypes(t *testing.T) {
 		{"GET", "", "*/*, application/json;q=0", "", 406, "Only application/json is provided"},
 	} {
 		c := newClient(t, dbtest.Open(t, store.Migrations))
-		r := httptest.NewRequest(tc.method, "/resource_providers", strings.NewReader(tc.body))
-		r.Header.Set("X-Auth-Token", "admin")
-		r.Header.Set("OpenStack-API-Version", "placement 1.39")
-		for name, v := range map[string]string{"Content-Type": tc.contentType, "Accept": tc.accept} {
-			if v != "" {
-				r.Header.Set(name, v)
-			}
-		}
-		w := httptest.NewRecorder()
-		c.h.ServeHTTP(w, r)
-		testx.Equal(t, w.Code, tc.status)
-		if !strings.Contains(w.Body.String(), tc.text) {
-			t.Errorf("%+v: got %s", tc, w.Body)
+		a := testx.Ask(t, c.h, tc.method, "/resource_providers", strings.NewReader(tc.body), "X-Auth-Token", "admin",
+			"OpenStack-API-Version", "placement 1.39", "Content-Type", tc.contentType, "Accept", tc.accept)
+		testx.Equal(t, a.Status, tc.status)
+		if !strings.Contains(a.Text, tc.text) {
+			t.Errorf("%+v: got %s", tc, a.Text)
 		}
 	}
 }

@@ -43,8 +43,8 @@ done) &
 `
 
 // TestGuest boots nubo-mini under a libvirtd of its own and takes it through
-// its life. It runs as a child in its own namespaces, so that no process,
-// mount or interface outlives it.
+// its life. It runs as a child in its own namespaces, so that no mount or
+// interface outlives it; processes do if it is killed.
 func TestGuest(t *testing.T) {
 	if os.Getenv(inNamespace) == "" {
 		runInNamespace(t, "libvirtd", "qemu-system-x86_64", "qemu-nbd", "unshare", "ip", "busybox")
