@@ -151,6 +151,7 @@ try {
     await p.row('lan-0777').getByText('of lan-0777').waitFor()
     await p.gone('lan-1199')
   })
+  const end = /many-000-1(?!\d)/
   const hand = await Person.open(browser, base, language, 'light', { width: 390, height: 844 }, { hasTouch: true, isMobile: true })
   await report.step('on a phone each is a card, and scrolling leads to the last', async () => {
     await hand.page.locator('#user').fill('admin')
@@ -166,20 +167,9 @@ try {
       await hand.page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight))
       await settle(100)
     }
-    await hand.row(/many-000-1(?!\d)/).waitFor()
+    await hand.row(end).waitFor()
   })
-  await report.step('by touch: the last is stopped and started', async () => {
-    const last = hand.row(/many-000-1(?!\d)/)
-    const choose = async (key) => {
-      await last.locator('button[data-actions]').tap()
-      await hand.page.locator(`.ant-dropdown:not(.ant-dropdown-hidden) [data-action="${key}"]`).tap()
-    }
-    await choose('stop')
-    await hand.page.locator('.ant-modal-confirm-btns button').last().tap()
-    await last.locator('[data-status="SHUTOFF"]').waitFor()
-    await choose('start')
-    await last.locator('[data-status="ACTIVE"]').waitFor()
-  })
+  await report.step('by touch: the last is stopped and started', () => hand.touchPower(end))
   await report.step('nothing has gone wrong in the browser', async () => {
     const wrong = [...p.errors, ...hand.errors]
     if (wrong.length > 0) throw new Error(wrong.join('\n'))

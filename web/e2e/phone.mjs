@@ -81,17 +81,6 @@ try {
 
   const hand = await somebody(shared.people.member, theirs, phone, true)
   const { page } = hand
-  const choose = async (person, key) => {
-    await person.row('web').locator('button[data-actions]').tap()
-    await person.page.locator(`.ant-dropdown:not(.ant-dropdown-hidden) [data-action="${key}"]`).tap()
-  }
-  const stopAndStart = async (person) => {
-    await choose(person, 'stop')
-    await person.page.locator('.ant-modal-confirm-btns button').last().tap()
-    await person.status('web', 'SHUTOFF')
-    await choose(person, 'start')
-    await person.status('web', 'ACTIVE')
-  }
   await report.step('by touch: the menu leads to the servers', async () => {
     await page.getByRole('button', { name: hand.t('shell.menu') }).tap()
     await page.getByRole('navigation').getByRole('link', { name: hand.t('menu.servers'), exact: true }).tap()
@@ -99,9 +88,9 @@ try {
     await page.getByRole('navigation').waitFor({ state: 'hidden' })
     await hand.status('web', 'ACTIVE')
   })
-  await report.step('by touch: a server is stopped and started', () => stopAndStart(hand))
+  await report.step('by touch: a server is stopped and started', () => hand.touchPower('web'))
   await report.step('by touch: its console is seen', async () => {
-    await choose(hand, 'console')
+    await hand.touch('web', 'console')
     const canvas = page.locator('.console-dock canvas').first()
     await canvas.waitFor()
     const box = await canvas.boundingBox()
@@ -136,7 +125,7 @@ try {
     if (names.size !== crowd + 1) throw new Error(`${names.size} servers were seen`)
   })
   await report.step('by touch: the last of them is stopped and started', async () => {
-    await stopAndStart(crowded)
+    await crowded.touchPower('web')
     if (crowded.errors.length) throw new Error(crowded.errors.join('\n'))
   })
   await report.step('the others are deleted, and the list says so', async () => {

@@ -182,6 +182,21 @@ export class Person {
   /** Waits for a thing's state, as the cloud names it. */
   status = (text, value) => this.row(text).locator(`[data-status="${value}"]`).waitFor()
 
+  /** Chooses an action of a row by touch. */
+  async touch(text, key) {
+    await this.row(text).locator('button[data-actions]').tap()
+    await this.page.locator(`.ant-dropdown:not(.ant-dropdown-hidden) [data-action="${key}"]`).tap()
+  }
+
+  /** Stops and starts a server of the list by touch. */
+  async touchPower(text) {
+    await this.touch(text, 'stop')
+    await this.page.locator('.ant-modal-confirm-btns button').last().tap()
+    await this.status(text, 'SHUTOFF')
+    await this.touch(text, 'start')
+    await this.status(text, 'ACTIVE')
+  }
+
   /** Does something with a row by its menu. */
   async act(text, key) {
     await this.row(text).locator('button[data-actions]').click()
