@@ -86,16 +86,36 @@ func (d Daemon) PID() int {
 
 // is reports whether the process lives and is this daemon.
 func (d Daemon) is(pid int) bool {
-	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // empty for a zombie
-	if err != nil {
-		return false
-	}
+	env := environ(pid)
 	for kv := range bytes.SplitSeq(env, []byte{0}) {
 		if string(kv) == marker+"="+d.PIDFile {
 			return true
 		}
 	}
 	return false
+}
+
+// execTries bounds how often a process without an environment is looked at, a
+// millisecond apart, if it may be in the midst of becoming another program.
+const execTries = 100
+
+// environ is a process's environment; none if it has ended.
+func environ(pid int) []byte {
+	for range execTries {
+		env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		if err != nil || len(env) > 0 || zombie(pid) {
+			return env
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil
+}
+
+// zombie reports whether a process has ended, and its parent has not noted it.
+func zombie(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	state := bytes.TrimLeft(stat[bytes.LastIndexByte(stat, ')')+1:], " ") // behind the name, which may hold anything
+	return err != nil || bytes.HasPrefix(state, []byte("Z")) || bytes.HasPrefix(state, []byte("X"))
 }
 
 // Stop ends the daemon, by force when it does not end by itself, and removes

@@ -57,6 +57,19 @@ func TestKilledDaemonIsStartedAgain(t *testing.T) {
 	}
 }
 
+// TestExecIsNoEnd finds the daemon also in the midst of an exec, when a process
+// has no environment for a moment.
+func TestExecIsNoEnd(t *testing.T) {
+	t.Parallel()
+	d := sleeper(t, "/bin/sh", "-c", `exec /bin/sh -c "$0" "$0"`, `exec /bin/sh -c "$0" "$0"`)
+	pid := started(t, d)
+	for n := range 20_000 {
+		if got := d.PID(); got != pid {
+			t.Fatalf("look %d: the process is %d, not %d", n, got, pid)
+		}
+	}
+}
+
 func TestForeignProcessIsNotOurs(t *testing.T) {
 	t.Parallel()
 	d := sleeper(t)
